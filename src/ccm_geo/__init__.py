@@ -1,0 +1,1 @@
+"""Geospatial clearance planning and contamination mapping."""

@@ -1,0 +1,1 @@
+"""The plan: options, rules, model, solver, proof."""
