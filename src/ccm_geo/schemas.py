@@ -19,7 +19,7 @@ class Note(NamedTuple):
     """``repaired``, ``set aside``, ``dropped``, ``assumed``, ``unknown`` or ``advice``."""
     text: str
     """What was found and what was done about it, one sentence."""
-    count: int = 0
+    affected: int = 0
     """How many rows it concerns; 0 where it is about the whole table."""
     rows: tuple[str, ...] = ()
     """Which records of the source, counted from 1 (``"17"``; of several files ``"2005.json:17"``)."""

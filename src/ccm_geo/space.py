@@ -121,7 +121,7 @@ def lonlat_bounds(bounds: npt.ArrayLike, crs: pyproj.CRS) -> tuple[float, float,
     if not np.isfinite(box).all() or crs == LONLAT:
         return tuple(float(v) for v in box)  # type: ignore[return-value]
     change = pyproj.Transformer.from_crs(crs, LONLAT, always_xy=True)
-    return change.transform_bounds(*box, densify_pts=21)
+    return change.transform_bounds(box[0], box[1], box[2], box[3], densify_pts=21)
 
 
 def study_crs(layer: gpd.GeoDataFrame | gpd.GeoSeries) -> pyproj.CRS:
@@ -155,6 +155,6 @@ def areas_m2(layer: gpd.GeoDataFrame | gpd.GeoSeries) -> npt.NDArray[np.float64]
 
 
 def lonlat_points(layer: gpd.GeoDataFrame | gpd.GeoSeries) -> npt.NDArray[np.float64]:
-    """Give one point inside every geometry as longitude and latitude, shape ``(len(layer), 2)``; NaN where none."""
+    """Give one point inside every geometry as lon and lat, shape ``(len(layer), 2)``; NaN where none."""
     inside = shapely.point_on_surface(to_lonlat(layer).to_numpy())
     return np.column_stack([shapely.get_x(inside), shapely.get_y(inside)])
