@@ -1,1 +1,112 @@
-"""Geospatial clearance planning and contamination mapping."""
+"""Geospatial clearance planning and contamination mapping for mine action.
+
+Measure, score, plan, show: plain functions on tables that meet only in tables.
+
+>>> import ccm_geo as ccm
+>>> ccm.Budget({2027: 2_000_000.0}).years
+(2027,)
+
+Names are loaded when they are first used, so that importing the package stays light.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .access import RoadGraph as RoadGraph
+    from .access import road_graph as road_graph
+    from .access import travel_time as travel_time
+    from .displacement import arrivals_near as arrivals_near
+    from .errors import CcmGeoError as CcmGeoError
+    from .errors import CRSError as CRSError
+    from .errors import DataError as DataError
+    from .errors import MissingDependency as MissingDependency
+    from .errors import PlanError as PlanError
+    from .errors import SourceError as SourceError
+    from .exposure import accidents_near as accidents_near
+    from .exposure import facilities_near as facilities_near
+    from .exposure import people_near as people_near
+    from .exposure import people_reached as people_reached
+    from .io import read_accidents as read_accidents
+    from .io import read_admin as read_admin
+    from .io import read_displacement as read_displacement
+    from .io import read_facilities as read_facilities
+    from .io import read_hazards as read_hazards
+    from .io import read_population as read_population
+    from .io import read_roads as read_roads
+    from .maps import map_plan as map_plan
+    from .maps import map_scores as map_scores
+    from .planning import ACTIVITIES as ACTIVITIES
+    from .planning import Activity as Activity
+    from .planning import After as After
+    from .planning import Budget as Budget
+    from .planning import LockIn as LockIn
+    from .planning import LockOut as LockOut
+    from .planning import Plan as Plan
+    from .planning import Share as Share
+    from .planning import list_options as list_options
+    from .planning import prioritize as prioritize
+    from .report import write_gpkg as write_gpkg
+    from .report import write_report as write_report
+    from .risk import expected_harm as expected_harm
+    from .schemas import Note as Note
+    from .schemas import PopulationRaster as PopulationRaster
+    from .schemas import notes_of as notes_of
+    from .scoring import DISPLACEMENT as DISPLACEMENT
+    from .scoring import RISK as RISK
+    from .scoring import Factor as Factor
+    from .scoring import Score as Score
+    from .scoring import explain as explain
+    from .scoring import score as score
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "access": ("RoadGraph", "road_graph", "travel_time"),
+    "displacement": ("arrivals_near",),
+    "errors": ("CRSError", "CcmGeoError", "DataError", "MissingDependency", "PlanError", "SourceError"),
+    "exposure": ("accidents_near", "facilities_near", "people_near", "people_reached"),
+    "io": (
+        "read_accidents",
+        "read_admin",
+        "read_displacement",
+        "read_facilities",
+        "read_hazards",
+        "read_population",
+        "read_roads",
+    ),
+    "maps": ("map_plan", "map_scores"),
+    "planning": (
+        "ACTIVITIES",
+        "Activity",
+        "After",
+        "Budget",
+        "LockIn",
+        "LockOut",
+        "Plan",
+        "Share",
+        "list_options",
+        "prioritize",
+    ),
+    "report": ("write_gpkg", "write_report"),
+    "risk": ("expected_harm",),
+    "schemas": ("Note", "PopulationRaster", "notes_of"),
+    "scoring": ("DISPLACEMENT", "RISK", "Factor", "Score", "explain", "score"),
+}
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = sorted(_MODULE_OF)  # noqa: PLE0605 - one list of names, kept in one place
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from its module on first use."""
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'ccm_geo' has no attribute {name!r}")
+    value = getattr(import_module(f".{_MODULE_OF[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names, loaded or not."""
+    return [*__all__, "__version__"]
