@@ -158,3 +158,11 @@ def lonlat_points(layer: gpd.GeoDataFrame | gpd.GeoSeries) -> npt.NDArray[np.flo
     """Give one point inside every geometry as lon and lat, shape ``(len(layer), 2)``; NaN where none."""
     inside = shapely.point_on_surface(to_lonlat(layer).to_numpy())
     return np.column_stack([shapely.get_x(inside), shapely.get_y(inside)])
+
+
+def project_xy(xy: npt.NDArray[np.float64], source: pyproj.CRS, target: pyproj.CRS) -> npt.NDArray[np.float64]:
+    """Give bare coordinates in another CRS, shape ``(n, 2)``, x (or longitude) first in both."""
+    if source == target:
+        return xy
+    change = pyproj.Transformer.from_crs(source, target, always_xy=True)
+    return np.column_stack(change.transform(xy[:, 0], xy[:, 1]))
