@@ -123,8 +123,8 @@ Scale = LogScale | LinearScale | CategoryScale
 
 def _numbers(measure: pd.Series) -> Array:
     if not (pd.api.types.is_numeric_dtype(measure.dtype) or measure.isna().all()):
-        text = measure.where(measure.map(lambda cell: isinstance(cell, (str, int, float))))  # no dates
-        turned = pd.to_numeric(text, errors="coerce")
+        cells = [cell if isinstance(cell, (str, int, float)) else math.nan for cell in measure]  # no dates
+        turned = pd.to_numeric(pd.Series(cells, index=measure.index), errors="coerce")
         _refuse(measure, (turned.isna() & measure.notna()).to_numpy(), "is not a number", "give a number")
         measure = turned
     values = measure.to_numpy(dtype=float, na_value=np.nan)
