@@ -6,11 +6,14 @@ ellipsoid; distances are within 0.1 % up to 570 km from the centre and within 0.
 (scale error c**2 / 8 for an angular distance c).
 """
 
+from typing import Any
+
 import geopandas as gpd
 import numpy as np
 import numpy.typing as npt
 import pyproj
 import shapely
+from affine import Affine
 
 from .errors import CRSError
 
@@ -160,9 +163,88 @@ def lonlat_points(layer: gpd.GeoDataFrame | gpd.GeoSeries) -> npt.NDArray[np.flo
     return np.column_stack([shapely.get_x(inside), shapely.get_y(inside)])
 
 
-def project_xy(xy: npt.NDArray[np.float64], source: pyproj.CRS, target: pyproj.CRS) -> npt.NDArray[np.float64]:
+def project_xy(
+    xy: npt.NDArray[np.float64], source: pyproj.CRS, target: pyproj.CRS
+) -> npt.NDArray[np.float64]:
     """Give bare coordinates in another CRS, shape ``(n, 2)``, x (or longitude) first in both."""
     if source == target:
         return xy
     change = pyproj.Transformer.from_crs(source, target, always_xy=True)
     return np.column_stack(change.transform(xy[:, 0], xy[:, 1]))
+
+
+def metres_per_unit(crs: pyproj.CRS) -> float:
+    """Say how many metres one unit of a CRS is; of a degree, along the meridian at its shortest."""
+    factor = float(crs.axis_info[0].unit_conversion_factor)
+    ellipsoid = crs.ellipsoid
+    if not crs.is_geographic or ellipsoid is None:
+        return factor
+    return factor * ellipsoid.semi_minor_metre**2 / ellipsoid.semi_major_metre
+
+
+def cell_areas_m2(
+    crs: pyproj.CRS, transform: Affine, window: tuple[int, int, int, int]
+) -> npt.NDArray[np.float64]:
+    """Measure the cells of a raster on the ellipsoid, square metres.
+
+    Parameters
+    ----------
+    crs, transform
+        Of the raster.
+    window
+        First row, first column, number of rows, number of columns.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape ``(rows, 1)`` where rows follow parallels (exact), else ``(rows, columns)``: the cell's size
+        in its CRS divided by the areal scale of the projection there, interpolated between every 64th cell.
+    """
+    row, col, height, width = window
+    unit = float(crs.axis_info[0].unit_conversion_factor)
+    if crs.is_geographic and transform.b == 0 and transform.d == 0:
+        edges = (transform.f + transform.e * (row + np.arange(height + 1))) * unit
+        return (np.abs(np.diff(_zone(crs, edges))) * abs(transform.a) * unit)[:, None]
+    rows = np.linspace(row, row + height, 2 + height // 64)
+    cols = np.linspace(col, col + width, 2 + width // 64)
+    c, r = np.meshgrid(cols, rows)
+    x, y = (
+        v.ravel()
+        for v in (
+            transform.a * c + transform.b * r + transform.c,
+            transform.d * c + transform.e * r + transform.f,
+        )
+    )
+    plain = abs(transform.determinant) * unit**2 * _ground(crs, x, y, unit).reshape(c.shape)
+    at = [np.arange(n) + first + 0.5 for first, n in ((row, height), (col, width))]
+    by_row = np.stack([np.interp(at[0], rows, column) for column in plain.T])
+    return np.stack([np.interp(at[1], cols, line) for line in by_row.T])
+
+
+def _zone(crs: pyproj.CRS, latitude: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Area from the equator to a parallel (radians) over one radian of longitude, square metres."""
+    a, b = _axes(crs)
+    e2 = 1 - (b / a) ** 2
+    sine = np.sin(np.clip(latitude, -np.pi / 2, np.pi / 2))
+    if e2 <= 0:
+        return a * a * sine
+    e = np.sqrt(e2)
+    return b * b / 2 * (sine / (1 - e2 * sine**2) + np.arctanh(e * sine) / e)
+
+
+def _axes(crs: pyproj.CRS) -> tuple[float, float]:
+    ellipsoid = crs.ellipsoid
+    if ellipsoid is None:
+        return 6_378_137.0, 6_356_752.314245  # WGS 84
+    return ellipsoid.semi_major_metre, ellipsoid.semi_minor_metre
+
+
+def _ground(crs: pyproj.CRS, x: Any, y: Any, unit: float) -> npt.NDArray[np.float64]:
+    """Square metres on the ellipsoid for each square unit (radian or metre) of the CRS at these places."""
+    if crs.is_geographic:
+        a, b = _axes(crs)
+        e2 = 1 - (b / a) ** 2
+        return a * a * (1 - e2) * np.cos(y * unit) / (1 - e2 * np.sin(y * unit) ** 2) ** 2
+    change = pyproj.Proj(crs)
+    lon, lat = change(x, y, inverse=True)
+    return 1 / np.asarray(change.get_factors(lon, lat).areal_scale)

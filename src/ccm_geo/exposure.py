@@ -1,0 +1,539 @@
+"""Who and what is near a hazard: people, accidents, facilities; and everyone once, for totals.
+
+A person near two hazards counts for each of them in `people_near`, and once in `people_reached`. Rasters
+are never resampled: each cell counts by the share of its area that is covered. Distances are in metres on
+the ground, from the outline of the area; a distance of 0 means inside.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias
+
+import geopandas as gpd
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyproj
+import shapely
+
+from . import _coverage as coverage
+from . import space
+from .errors import DataError
+from .schemas import Note, PopulationRaster, notes_of
+
+Areas: TypeAlias = gpd.GeoDataFrame | gpd.GeoSeries
+People: TypeAlias = PopulationRaster | gpd.GeoDataFrame
+Floats: TypeAlias = npt.NDArray[np.float64]
+Shapes: TypeAlias = npt.NDArray[Any]
+
+_QUAD_SEGS = 8
+_TINY = 1e-9  # of a cell: nothing but rounding
+_EDGE_M = 5_000.0  # longer edges get vertices before they are moved to another CRS, where they may bend
+
+
+def people_near(hazards: Areas, people: People, *, within_m: float = 1_000) -> "pd.Series[float]":
+    """Count the people inside each hazard or within a distance of it.
+
+    Parameters
+    ----------
+    hazards
+        Areas, in any CRS.
+    people
+        A raster from `read_population`, or points or polygons with a column ``people``. Raster cells and
+        polygons count by the share of their area that is covered, points wholly or not at all.
+    within_m
+        Distance from the area's outline, metres; 0 counts the people inside.
+
+    Returns
+    -------
+    pandas.Series
+        ``people_near``, people, on the index of `hazards`. NaN where the hazard has no geometry or lies
+        wholly outside the raster. A note in ``.attrs["notes"]`` counts these, the hazards only partly
+        inside the raster (the known part is counted) and those over cells without a value (counted as 0).
+
+    Raises
+    ------
+    CRSError
+        If a layer has no CRS or the two lie apart.
+    DataError
+        If `within_m` is negative or the people have no usable column ``people``.
+
+    Notes
+    -----
+    Sum over cells of people x covered area / cell area. A person near two hazards counts for both.
+
+    Examples
+    --------
+    >>> from shapely import Point, box
+    >>> place = [Point(500_000, 2_000_000), Point(505_000, 2_000_000)]
+    >>> village = gpd.GeoDataFrame({"people": [80, 300]}, geometry=place, crs=32648)
+    >>> field = gpd.GeoSeries([box(500_500, 2_000_000, 500_600, 2_000_100)], crs=32648)
+    >>> people_near(field, village, within_m=1_000).tolist()
+    [80.0]
+    """
+    _require(hazards, people, "people", within_m)
+    shapes, notes = _mended(hazards)
+    near, crs = _reach(hazards, shapes, within_m)
+    values, more = _people_under(near, crs, people, names=_ids(hazards))
+    return _series(values, hazards, "people_near", (*notes, *more))
+
+
+def people_reached(hazards: Areas, people: People, *, within_m: float = 1_000) -> float:
+    """Count everyone inside or within a distance of any of the hazards, each person once.
+
+    Parameters
+    ----------
+    hazards, people, within_m
+        As for `people_near`.
+
+    Returns
+    -------
+    float
+        People; 0 where there are no hazards, NaN where all of them lie outside the raster.
+
+    Raises
+    ------
+    CRSError, DataError
+        As `people_near`.
+
+    Examples
+    --------
+    >>> from shapely import Point, box
+    >>> village = gpd.GeoDataFrame({"people": [80]}, geometry=[Point(5e5, 2e6)], crs=32648)
+    >>> twice = gpd.GeoSeries([box(500_500, 2e6, 500_600, 2_000_100)] * 2, crs=32648)
+    >>> people_reached(twice, village)
+    80.0
+    """
+    _require(hazards, people, "people", within_m)
+    shapes, _ = _mended(hazards)
+    near, crs = _reach(hazards, shapes, within_m)
+    near = near[~(shapely.is_missing(near) | shapely.is_empty(near))]
+    if not len(near):
+        return 0.0
+    union = shapely.disjoint_subset_union_all(near)
+    values, _ = _people_under(np.array([union]), crs, people, names=None)
+    return float(values[0])
+
+
+def people_in(polygons: gpd.GeoSeries, people: People) -> Floats:
+    """Count the people inside each polygon, for example of districts.
+
+    Parameters
+    ----------
+    polygons
+        In any CRS; they may overlap.
+    people
+        As for `people_near`.
+
+    Returns
+    -------
+    numpy.ndarray
+        People, shape ``(len(polygons),)``; NaN where there is no geometry or it lies outside the raster.
+
+    Raises
+    ------
+    CRSError, DataError
+        As `people_near`.
+
+    Examples
+    --------
+    >>> from shapely import Point, box
+    >>> village = gpd.GeoDataFrame({"people": [80, 300]}, geometry=[Point(1, 1), Point(9, 9)], crs=4326)
+    >>> people_in(gpd.GeoSeries([box(0, 0, 5, 5), None], crs=4326), village)
+    array([80., nan])
+    """
+    return people_near(polygons, people, within_m=0).to_numpy()
+
+
+def accidents_near(
+    hazards: Areas, accidents: gpd.GeoDataFrame, *, within_m: float = 1_000
+) -> "pd.Series[float]":
+    """Count the accidents inside each hazard or within a distance of it.
+
+    Parameters
+    ----------
+    hazards
+        Areas, in any CRS.
+    accidents
+        Points, one row per accident.
+    within_m
+        Distance from the area's outline, metres; 0 counts the accidents inside.
+
+    Returns
+    -------
+    pandas.Series
+        ``accidents_near``, whole numbers as float, on the index of `hazards`; NaN where the hazard has no
+        geometry. An accident near two hazards counts for both; ``.attrs["notes"]`` says how many are near
+        none, or have no place.
+
+    Raises
+    ------
+    CRSError
+        If a layer has no CRS or the two lie apart.
+    DataError
+        If `within_m` is negative.
+
+    Examples
+    --------
+    >>> from shapely import Point, box
+    >>> place = [Point(5e5, 2e6), Point(6e5, 2e6)]
+    >>> seen = gpd.GeoDataFrame({"accident_id": [1, 2]}, geometry=place, crs=32648)
+    >>> field = gpd.GeoSeries([box(500_500, 2e6, 500_600, 2_000_100)], crs=32648)
+    >>> accidents_near(field, seen).tolist()
+    [1.0]
+    """
+    _require(hazards, accidents, "accidents", within_m)
+    shapes, notes = _mended(hazards)
+    hazard, accident = _pairs(hazards, shapes, accidents, within_m)
+    counts = np.bincount(hazard, minlength=len(shapes)).astype(float)
+    lost = int((shapely.is_missing(accidents.geometry.to_numpy()) | accidents.geometry.is_empty).sum())
+    apart = len(accidents) - lost - len(np.unique(accident))
+    if lost:
+        text = f"{_many(lost, 'accident')} without a place: near no hazard"
+        notes = (*notes, Note("accidents", "unknown", text, lost))
+    if apart:
+        text = f"{_many(apart, 'accident')} of {len(accidents)} near no hazard (within {within_m:g} m)"
+        notes = (*notes, Note("accidents", "advice", text, apart))
+    return _series(np.where(_nowhere(shapes), np.nan, counts), hazards, "accidents_near", notes)
+
+
+def facilities_near(
+    hazards: Areas,
+    facilities: gpd.GeoDataFrame,
+    *,
+    within_m: float = 5_000,
+    kind: str | Iterable[str] | None = None,
+) -> "pd.Series[float]":
+    """Count the facilities, such as schools or clinics, inside each hazard or within a distance of it.
+
+    Parameters
+    ----------
+    hazards
+        Areas, in any CRS.
+    facilities
+        Points (or outlines), one row per facility.
+    within_m
+        Distance from the area's outline, metres.
+    kind
+        Count only this kind, or these kinds, of the column ``kind``.
+
+    Returns
+    -------
+    pandas.Series
+        ``facilities_near``, whole numbers as float, on the index of `hazards`; NaN where the hazard has no
+        geometry.
+
+    Raises
+    ------
+    CRSError
+        If a layer has no CRS or the two lie apart.
+    DataError
+        If `within_m` is negative or no facility is of this kind.
+
+    Examples
+    --------
+    >>> from shapely import Point, box
+    >>> place = [Point(5e5, 2e6), Point(5e5, 2_000_500)]
+    >>> found = gpd.GeoDataFrame({"kind": ["school", "clinic"]}, geometry=place, crs=32648)
+    >>> field = gpd.GeoSeries([box(500_500, 2e6, 500_600, 2_000_100)], crs=32648)
+    >>> facilities_near(field, found, within_m=1_000, kind="clinic").tolist()
+    [1.0]
+    """
+    chosen = of_kind(facilities, kind)
+    _require(hazards, chosen, "facilities", within_m)
+    shapes, notes = _mended(hazards)
+    hazard, _ = _pairs(hazards, shapes, chosen, within_m)
+    counts = np.bincount(hazard, minlength=len(shapes)).astype(float)
+    return _series(np.where(_nowhere(shapes), np.nan, counts), hazards, "facilities_near", notes)
+
+
+def of_kind(facilities: gpd.GeoDataFrame, kind: str | Iterable[str] | None) -> gpd.GeoDataFrame:
+    """Keep the facilities of one kind or several, or say which kinds there are.
+
+    Raises
+    ------
+    DataError
+        If the table has no column ``kind`` or no row of this kind.
+    """
+    if kind is None:
+        return facilities
+    wanted = [kind] if isinstance(kind, str) else list(kind)
+    if "kind" not in facilities:
+        raise DataError("facilities: there is no column 'kind' to choose from; name it with rename=")
+    chosen = facilities[facilities["kind"].isin(wanted)]
+    if chosen.empty:
+        there = sorted(facilities["kind"].dropna().astype(str).unique())
+        raise DataError(f"facilities: none is of kind {', '.join(wanted)}; there are: {', '.join(there)}")
+    return chosen
+
+
+def population_cells(people: People, *, cell_m: float = 5_000) -> gpd.GeoDataFrame:
+    """Summarize where people live as one point per block of about this size.
+
+    Parameters
+    ----------
+    people
+        As for `people_near`.
+    cell_m
+        Side of a block, metres; a raster's block is the nearest whole number of cells.
+
+    Returns
+    -------
+    geopandas.GeoDataFrame
+        ``people`` and a point, the middle of the block's people, in the CRS of `people`; blocks without
+        people are left out. The sum of ``people`` is that of the whole layer.
+
+    Raises
+    ------
+    DataError
+        If `cell_m` is not positive.
+
+    Examples
+    --------
+    >>> from shapely import Point
+    >>> place = [Point(5e5, 2e6), Point(500_010, 2e6)]
+    >>> village = gpd.GeoDataFrame({"people": [30, 10]}, geometry=place, crs=32648)
+    >>> population_cells(village).people.tolist()
+    [40.0]
+    """
+    if not cell_m > 0:
+        raise DataError(f"cell_m must be a positive number of metres, not {cell_m}")
+    xy, count = (
+        _raster_blocks(people, cell_m) if isinstance(people, PopulationRaster) else _bins(people, cell_m)
+    )
+    cells = gpd.GeoDataFrame({"people": count}, geometry=shapely.points(xy), crs=people.crs)
+    cells.attrs["notes"] = notes_of(people)
+    return cells
+
+
+def _require(hazards: Areas, other: Any, name: str, within_m: float) -> None:
+    """Refuse input on which the measure would be wrong."""
+    if not within_m >= 0:
+        raise DataError(f"within_m must be 0 (inside) or a positive number of metres, not {within_m}")
+    crs = space.require_crs(hazards, "hazards")
+    if isinstance(other, PopulationRaster):
+        bounds = space.lonlat_bounds(other.bounds, other.crs)
+        name = "population raster"
+    else:
+        if not isinstance(other, gpd.GeoDataFrame):
+            raise DataError(
+                f"{name}: a table with geometry is needed, not {type(other).__name__}; use read_*"
+            )
+        bounds = space.lonlat_bounds(other.total_bounds, space.require_crs(other, name))
+    space.require_overlap(space.lonlat_bounds(hazards.total_bounds, crs), bounds, ("hazards", name))
+
+
+def _mended(hazards: Areas) -> tuple[Shapes, tuple[Note, ...]]:
+    """Give valid shapes, and note what had to be repaired or has none."""
+    shapes = hazards.geometry.to_numpy().copy()
+    notes = []
+    bad = ~(shapely.is_valid(shapes) | shapely.is_missing(shapes))
+    if bad.any():
+        shapes[bad] = shapely.make_valid(shapes[bad])
+        who = f"{_many(bad.sum(), 'hazard')} with an invalid outline{_named(_ids(hazards), bad)}"
+        text = f"{who}: measured after repair"
+        notes.append(Note("hazards", "repaired", text, int(bad.sum())))
+    gone = _nowhere(shapes)
+    if gone.any():
+        text = f"{_many(gone.sum(), 'hazard')} without geometry{_named(_ids(hazards), gone)}: not measured"
+        notes.append(Note("hazards", "unknown", text, int(gone.sum())))
+    return shapes, tuple(notes)
+
+
+def _nowhere(shapes: Shapes) -> npt.NDArray[np.bool_]:
+    return np.asarray(shapely.is_missing(shapes) | shapely.is_empty(shapes))
+
+
+def _ids(hazards: Areas) -> npt.NDArray[Any]:
+    """Give what to call the hazards in a note."""
+    named = isinstance(hazards, gpd.GeoDataFrame) and "hazard_id" in hazards
+    return (hazards["hazard_id"] if named else hazards.index).to_numpy()
+
+
+def _named(names: npt.NDArray[Any] | None, which: npt.NDArray[np.bool_], shown: int = 5) -> str:
+    if names is None:
+        return ""
+    found = [str(n) for n in names[which][:shown]]
+    return f" ({', '.join(found)}{', ...' if which.sum() > shown else ''})"
+
+
+def _many(count: Any, what: str) -> str:
+    return f"{int(count)} {what}{'s' if count != 1 else ''}"
+
+
+def _series(values: Floats, hazards: Areas, name: str, notes: tuple[Note, ...]) -> "pd.Series[float]":
+    out = pd.Series(np.asarray(values, dtype=float), index=hazards.index, name=name)
+    out.attrs["notes"] = notes
+    return out
+
+
+def _moved(shapes: Shapes, source: pyproj.CRS, target: pyproj.CRS) -> Shapes:
+    return space.project(gpd.GeoSeries(shapes, crs=source), target).to_numpy()
+
+
+def _reach(hazards: Areas, shapes: Shapes, within_m: float) -> tuple[Shapes, pyproj.CRS]:
+    """Give the land inside or within a distance of each hazard, and the CRS it is in."""
+    crs = space.require_crs(hazards, "hazards")
+    if within_m == 0:
+        return shapes, crs
+    metric = space.study_crs(hazards)
+    return shapely.buffer(_moved(shapes, crs, metric), within_m, quad_segs=_QUAD_SEGS), metric
+
+
+def _pairs(
+    hazards: Areas, shapes: Shapes, points: gpd.GeoDataFrame, within_m: float
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Find every pair of a hazard and a place within the distance, as row numbers."""
+    metric = space.study_crs(hazards)
+    tree = shapely.STRtree(space.project(points, metric).to_numpy())
+    found = tree.query(_moved(shapes, hazards.crs, metric), predicate="dwithin", distance=within_m)
+    return found[0], found[1]
+
+
+def _people_under(
+    areas: Shapes, crs: pyproj.CRS, people: People, *, names: npt.NDArray[Any] | None
+) -> tuple[Floats, tuple[Note, ...]]:
+    """Count the people on each piece of land."""
+    if isinstance(people, PopulationRaster):
+        return _raster_people(areas, crs, people, names)
+    count = _people_column(people)
+    where = space.project(people, crs).to_numpy().copy()
+    total = np.zeros(len(areas))
+    points = shapely.get_dimensions(where) == 0
+    tree = shapely.STRtree(np.where(points, where, None))
+    area, place = tree.query(areas, predicate="intersects")
+    np.add.at(total, area, count[place])
+    where[points] = None
+    _add_shares(total, areas, where, count)
+    total[_nowhere(areas)] = np.nan
+    return total, ()
+
+
+def _people_column(people: gpd.GeoDataFrame) -> Floats:
+    if "people" not in people:
+        raise DataError("population: there is no column 'people'; name it with rename=")
+    count = pd.to_numeric(people["people"], errors="coerce").to_numpy(dtype=float)
+    if (count < 0).any():
+        raise DataError(f"population: {int((count < 0).sum())} rows have fewer than 0 people; correct them")
+    return np.nan_to_num(count)
+
+
+def _add_shares(total: Floats, areas: Shapes, where: Shapes, count: Floats, chunk: int = 20_000) -> None:
+    """Add the people of polygons by the share of their area that is covered."""
+    size = shapely.area(where)
+    area, place = shapely.STRtree(where).query(areas, predicate="intersects")
+    for k in range(0, len(area), chunk):
+        a, p = area[k : k + chunk], place[k : k + chunk]
+        covered = shapely.area(shapely.intersection(areas[a], where[p]))
+        np.add.at(total, a, np.where(size[p] > 0, count[p] * covered / np.where(size[p] > 0, size[p], 1), 0))
+
+
+def _raster_people(
+    areas: Shapes, crs: pyproj.CRS, raster: PopulationRaster, names: npt.NDArray[Any] | None
+) -> tuple[Floats, tuple[Note, ...]]:
+    outlines = coverage.outlines(_bendable(areas, crs, raster.crs), _to_pixels(raster, crs))
+    sums = coverage.cell_sums([_layer(raster)], outlines)
+    outside, partly = _edges(outlines.box, raster)
+    lost = partly & (sums.known <= _TINY)  # beside the raster, or only over its empty margin
+    outside, partly = outside | lost, partly & ~lost
+    nowhere = _nowhere(areas)
+    values = np.where(outside | nowhere, np.nan, sums.total[:, 0])
+    unknown = ~(outside | nowhere) & (sums.known <= _TINY) & (shapely.area(areas) > 0)
+    said = (
+        (outside, "wholly outside the population raster", "people unknown"),
+        (partly, "partly outside the population raster", "the known part counted"),
+        (unknown, "over cells without a value", "no population data, counted as 0"),
+    )
+    notes = [
+        Note(
+            "hazards",
+            "unknown",
+            f"{_many(who.sum(), 'hazard')} {what}{_named(names, who)}: {then}",
+            int(who.sum()),
+        )
+        for who, what, then in said
+        if who.any()
+    ]
+    if sums.cells_negative:
+        share = 100 * sums.cells_negative / sums.cells_read
+        text = f"{sums.cells_negative} cells below 0 ({share:.2g} % of those read): counted as no people"
+        notes.append(Note("population", "repaired", text, sums.cells_negative))
+    return values, tuple(notes)
+
+
+def _edges(box: Floats, raster: PopulationRaster) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Say which areas lie wholly, and which partly outside the raster."""
+    left, top, right, bottom = box.T
+    outside = (right <= 0) | (bottom <= 0) | (left >= raster.width) | (top >= raster.height)
+    inside = (left >= 0) & (top >= 0) & (right <= raster.width) & (bottom <= raster.height)
+    return outside, ~outside & ~inside & ~np.isnan(left)
+
+
+def _to_pixels(raster: PopulationRaster, crs: pyproj.CRS) -> Callable[[Floats], Floats]:
+    back = ~raster.transform
+
+    def move(xy: Floats) -> Floats:
+        x, y = space.project_xy(xy, crs, raster.crs).T
+        return np.column_stack([back.a * x + back.b * y + back.c, back.d * x + back.e * y + back.f])
+
+    return move
+
+
+def _layer(raster: PopulationRaster) -> coverage.Layer:
+    if raster.unit == "people":
+        return coverage.Layer(raster)
+
+    def km2(window: tuple[int, int, int, int]) -> Floats:
+        return space.cell_areas_m2(raster.crs, raster.transform, window) / 1e6
+
+    return coverage.Layer(raster, km2)
+
+
+def _bendable(areas: Shapes, crs: pyproj.CRS, target: pyproj.CRS) -> Shapes:
+    """Give long edges more vertices where they are about to be moved to another CRS."""
+    if crs == target:
+        return areas
+    step = _EDGE_M / space.metres_per_unit(crs)
+    left, bottom, right, top = shapely.bounds(areas).T
+    large = np.maximum(right - left, top - bottom) > step
+    if not large.any():
+        return areas
+    out = areas.copy()
+    out[large] = shapely.segmentize(areas[large], step)
+    return out
+
+
+def _raster_blocks(raster: PopulationRaster, cell_m: float) -> tuple[Floats, Floats]:
+    """Sum a raster by blocks of whole cells; give the middle of each block's people and their number."""
+    size_m2 = float(np.mean(space.cell_areas_m2(raster.crs, raster.transform, (raster.height // 2, 0, 1, 1))))
+    block = max(1, round(cell_m / size_m2**0.5))
+    starts = np.arange(0, raster.width, block)
+    ends = np.minimum(starts + block, raster.width)
+    found = []
+    for row, sums in coverage.strips(_layer(raster), block):
+        by_row = sums[:, ends] - sums[:, starts]
+        people = by_row.sum(axis=0)
+        some = np.flatnonzero(people > 0)
+        rows = row + 0.5 + np.arange(len(sums)) @ by_row[:, some] / people[some]
+        # sum by parts: people at column j times (end - j) is the sum of the running sums up to the end
+        reached = np.add.reduceat((sums[:, 1:]).sum(axis=0), starts) - sums[:, starts].sum(axis=0) * (
+            ends - starts
+        )
+        cols = ends[some] + 0.5 - reached[some] / people[some]
+        found.append(np.column_stack([cols, rows, people[some]]))
+    col, row, count = np.concatenate([np.empty((0, 3)), *found]).T
+    t = raster.transform
+    return np.column_stack([t.a * col + t.b * row + t.c, t.d * col + t.e * row + t.f]), count
+
+
+def _bins(people: gpd.GeoDataFrame, cell_m: float) -> tuple[Floats, Floats]:
+    """Sum a table of places by squares; give the middle of each square's people and their number."""
+    crs = space.require_crs(people, "population")
+    metric = space.study_crs(people)
+    spot = shapely.point_on_surface(space.project(people, metric).to_numpy())
+    count = _people_column(people)
+    keep = ~_nowhere(spot) & (count > 0)
+    xy, count = shapely.get_coordinates(spot[keep]), count[keep]
+    _, square = np.unique(np.floor(xy / cell_m), axis=0, return_inverse=True)
+    total = np.bincount(square.ravel(), weights=count).astype(np.float64)
+    middle = [np.bincount(square.ravel(), weights=count * v) / total for v in xy.T]
+    return space.project_xy(np.column_stack(middle).reshape(-1, 2), metric, crs), total
