@@ -1,0 +1,487 @@
+"""Expected harm: how many accidents a year each hazard is expected to cause, and how sure that is.
+
+This is the quantity that plans are made with. It adds up over hazards and years, unlike a score.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import geopandas as gpd
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import shapely
+from scipy.special import betaincinv, digamma, polygamma
+
+from . import space
+from .assumptions import COMPLETENESS, FIRST_YEAR_SHARE, HARM, Assumption, HarmNumbers
+from .errors import DataError
+from .schemas import Note
+
+Array = npt.NDArray[np.float64]
+
+_Z80 = 1.2815515655446004  # the standard normal's 90 % point: 10 % above, 10 % below
+
+
+class _Seen(NamedTuple):
+    """What the accident table tells about each hazard."""
+
+    shared: (
+        Array  # accidents by hazard, each accident split evenly over the hazards within reach; NaN unknown
+    )
+    years: float
+    notes: tuple[Note, ...]
+
+    @property
+    def absent(self) -> bool:
+        return bool(np.isnan(self.shared).all())
+
+
+class _Draw(NamedTuple):
+    """An uncertain positive factor by its mean and the first two moments of its logarithm."""
+
+    mean: Any
+    log_mean: Any
+    log_var: Any
+
+
+def p_contaminated(
+    facts: pd.DataFrame,
+    *,
+    accidents: gpd.GeoDataFrame | None = None,
+    within_m: float = 1_000,
+    numbers: HarmNumbers = HARM,
+) -> pd.DataFrame:
+    """Give the chance that each hazard really holds explosive ordnance.
+
+    Parameters
+    ----------
+    facts
+        Hazards with ``hazard_class`` (SHA or CHA) and, where known, ``evidence`` and ``accidents_near``.
+    accidents
+        Accident points; where given, they are used instead of ``accidents_near``.
+    within_m
+        Reach of `accidents`, metres; the same as that of ``accidents_near``.
+    numbers
+        The beliefs by class and evidence.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``p_contaminated`` (mean, 0..1), ``p_low``, ``p_high`` (80 % interval), ``found``, ``empty``
+        (parameters of the Beta distribution), on the index of `facts`.
+
+    Raises
+    ------
+    DataError
+        If ``hazard_class`` is absent, or a class has no belief.
+
+    Notes
+    -----
+    ``p ~ Beta(found + finds_per_accident * a, empty)`` with *a* the accidents within reach, each split evenly
+    over the hazards it is near. No accident is no evidence of safety: it changes nothing.
+
+    Examples
+    --------
+    >>> facts = pd.DataFrame({"hazard_class": ["SHA", "CHA", "SHA"], "accidents_near": [0, 0, 2]})
+    >>> p_contaminated(facts)["p_contaminated"].round(3).tolist()  # 1/20, 9/10, (1 + 2*2)/(20 + 2*2)
+    [0.05, 0.9, 0.208]
+    """
+    shared, notes = _shared(facts, accidents, within_m)
+    found, empty = _beta(facts, shared, numbers)
+    table = pd.DataFrame(index=facts.index)
+    table["p_contaminated"] = found / (found + empty)
+    table["p_low"], table["p_high"] = betaincinv(found, empty, 0.1), betaincinv(found, empty, 0.9)
+    table["found"], table["empty"] = found, empty
+    table.attrs["notes"] = notes
+    return table
+
+
+def expected_harm(
+    facts: pd.DataFrame,
+    *,
+    years: Iterable[int],
+    accidents: gpd.GeoDataFrame | None = None,
+    within_m: float = 1_000,
+    observed_years: float | None = None,
+    completeness: float = COMPLETENESS.value,
+    first_year_share: float = FIRST_YEAR_SHARE.value,
+    numbers: HarmNumbers = HARM,
+) -> pd.DataFrame:
+    """Give the accidents expected near each hazard in each year if nothing is done, with an interval.
+
+    Without accidents the result is relative: it ranks and weighs hazards, and says nothing about how many
+    accidents there will be (``relative`` is True, a note says so).
+
+    Parameters
+    ----------
+    facts
+        Hazards with ``hazard_id``, ``hazard_class`` and ``people_near``; used where there: ``people_inside``,
+        ``arrivals`` (people expected in the first of `years`), ``evidence``, ``accidents_near``, geometry.
+    years
+        Calendar years to look at; the first is the coming 12 months.
+    accidents
+        Accident points, best given: each accident is then counted once for the country however many hazards
+        it is near, and the years of observation follow from its dates.
+    within_m
+        Reach of `accidents`, metres; the same as that of the measures.
+    observed_years
+        Years over which the accidents were recorded; from the dates of `accidents`, or else assumed, where
+        not given.
+    completeness
+        Share of accidents that reach the table, above 0 up to 1. Zero reports are not safety.
+    first_year_share
+        Share of all expected arrivals that comes in the first 12 months, above 0 up to 1.
+    numbers
+        Every other number, with its source; see `HarmNumbers`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per hazard and year, in the order of `facts`: ``hazard_id``, ``year``, ``people`` (residents
+        and all who have arrived by then), ``p_contaminated``, ``harm`` (accidents a year, the mean),
+        ``harm_low``, ``harm_high`` (80 % interval), ``relative``. NaN where the people are unknown.
+        ``attrs["unit"]`` is ``"accidents a year"`` or ``"relative"``; ``attrs["notes"]`` lists what was
+        assumed.
+
+    Raises
+    ------
+    DataError
+        If a column is absent or holds impossible values, or a number is out of range.
+
+    Notes
+    -----
+    For hazard *i* and year *t* = 0, 1, ... ::
+
+        harm   = p_i * rate_i / completeness * contact_it
+        contact_it = near_i + contact_inside * inside_i + settled_it + contact_newcomer * new_it
+        new_it = arrivals_i * (1 - first_year_share) ** t,  settled_it = new_i0 + ... + new_i,t-1
+
+    ``near`` are the people within reach and not inside. Who has come stays and counts as a resident from the
+    next year on; without ``people_inside`` all people count as near.
+
+    The rate is reported accidents per person (weighed by contact), contaminated area and year. Accidents
+    follow a Poisson law, rates differ between hazards by a Gamma law around the country's (empirical Bayes)::
+
+        exposure_i = p_i * contact of residents_i * observed_years
+        country = (prior_accidents + sum y) / (prior_accidents / prior_rate + sum exposure)
+        rate_i  = (s + y_i) / (s / country + exposure_i),   s = 1 / spread**2
+
+    ``y_i`` are the accidents within reach, each split evenly over the hazards that it is near, so that
+    ``sum y`` is the number of different accidents and expected accidents add up to it when data are plenty.
+    From a mere count ``accidents_near``, hazards close by are used as stand-in: it is divided by the number
+    of hazards within reach of a point inside the hazard. ``prior_rate`` is ``casualty_rate /
+    casualties_per_accident``, which holds for people near recorded hazards of any class, over the mean
+    ``p_i`` of this table weighed by people. With ``y = 0`` the rate stays above zero.
+
+    The mean is exact for independent factors. The interval matches mean and variance of the logarithm of
+    their product (Beta, Gamma, lognormal 1 / completeness); drawn at random, 80 to 84 % of the values fell
+    inside. The uncertainty of completeness is common to all hazards: intervals must not be added up.
+
+    Most defaults are placeholders, and the notes list them: `COMPLETENESS`, `FIRST_YEAR_SHARE`, `HARM`.
+
+    Examples
+    --------
+    >>> facts = pd.DataFrame({"hazard_id": ["A", "B"], "hazard_class": ["CHA", "SHA"],
+    ...     "people_near": [1_000, 1_000], "accidents_near": [3, 0]})
+    >>> harm = expected_harm(facts, years=[2027], observed_years=10, completeness=0.5)
+    >>> harm[["hazard_id", "year", "people", "harm", "relative"]].round(3)
+      hazard_id  year  people   harm  relative
+    0         A  2027  1000.0  0.595     False
+    1         B  2027  1000.0  0.027     False
+    """
+    span = _span(years)
+    _check(facts, completeness, first_year_share, observed_years)
+    seen = _seen(facts, accidents, within_m, observed_years, numbers)
+    there = _people(facts, span, first_year_share, numbers)
+    found, empty = _beta(facts, seen.shared, numbers)
+    chance = _Draw(
+        found / (found + empty),
+        digamma(found) - digamma(found + empty),
+        polygamma(1, found) - polygamma(1, found + empty),
+    )
+    rate = _rate(there.residents, chance.mean, seen, numbers)
+    unseen = _unreported(completeness, seen, numbers)
+    middle = np.exp(chance.log_mean + rate.log_mean + unseen.log_mean)[:, None] * there.met
+    width = np.exp(_Z80 * np.sqrt(chance.log_var + rate.log_var + unseen.log_var))[:, None]
+    table = pd.DataFrame(
+        {
+            "hazard_id": np.repeat(facts["hazard_id"].to_numpy(), len(span)),
+            "year": np.tile(np.array(span, dtype=np.int64), len(facts)),
+            "people": there.people.ravel(),
+            "p_contaminated": np.repeat(chance.mean, len(span)),
+            "harm": ((chance.mean * rate.mean * unseen.mean)[:, None] * there.met).ravel(),
+            "harm_low": (middle / width).ravel(),
+            "harm_high": (middle * width).ravel(),
+            "relative": seen.absent,
+        }
+    )
+    given = _given(completeness, first_year_share, seen, there)
+    table.attrs["unit"] = "relative" if seen.absent else "accidents a year"
+    table.attrs["notes"] = (*seen.notes, *there.notes, *given, *_placeholders(facts, seen, numbers))
+    return table
+
+
+def _span(years: Iterable[int]) -> list[int]:
+    span = list(years)
+    whole = all(isinstance(year, (int, np.integer)) and not isinstance(year, bool) for year in span)
+    if not span or not whole or any(b <= a for a, b in pairwise(span)):
+        raise DataError(f"years: {span}; give one calendar year or several that rise, like range(2027, 2032)")
+    return [int(year) for year in span]
+
+
+def _check(facts: pd.DataFrame, completeness: float, first_year_share: float, observed: float | None) -> None:
+    absent = [name for name in ("hazard_id", "hazard_class", "people_near") if name not in facts]
+    faults = [f"no column {name}{_CURES.get(name, '')}" for name in absent]
+    shares = {"completeness": completeness, "first_year_share": first_year_share}
+    faults += [f"{name}: {v}; give a share above 0 up to 1" for name, v in shares.items() if not 0 < v <= 1]
+    if observed is not None and not 0 < observed < math.inf:
+        faults.append(f"observed_years: {observed}; give a number of years above 0")
+    for column in ("people_near", "people_inside", "arrivals", "accidents_near"):
+        if column in facts:
+            values = pd.to_numeric(facts[column], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+            bad = (values < 0) | np.isinf(values) | (np.isnan(values) & facts[column].notna().to_numpy())
+            rows = np.flatnonzero(bad)
+            faults += [f"row {i + 1}, {column} {facts[column].iloc[i]}: give a number from 0" for i in rows]
+    if faults:
+        raise DataError("expected harm: the input cannot be used as it stands", faults)
+
+
+_CURES = {"people_near": "; make it with people_near(hazards, people), and leave unknown cells empty"}
+
+
+def _column(facts: pd.DataFrame, name: str) -> Array:
+    if name not in facts:
+        return np.full(len(facts), np.nan)
+    return pd.to_numeric(facts[name]).to_numpy(dtype=float, na_value=np.nan)
+
+
+def _seen(
+    facts: pd.DataFrame,
+    accidents: gpd.GeoDataFrame | None,
+    within_m: float,
+    observed_years: float | None,
+    numbers: HarmNumbers,
+) -> _Seen:
+    shared, notes = _shared(facts, accidents, within_m)
+    if np.isnan(shared).all():
+        text = (
+            "No accidents are known: harm is relative. It ranks hazards and says nothing about how many "
+            "accidents there will be. Give accidents= or the column accidents_near."
+        )
+        return _Seen(shared, math.nan, (*notes, Note("harm", "unknown", text, len(facts))))
+    years = observed_years or (_dated(accidents) if accidents is not None else None)
+    if observed_years is None:
+        origin = "taken from the accidents' dates" if years else "assumed, as no dates are at hand"
+        years = years or numbers.observed_years.value
+        text = f"The accidents were recorded over {years:.3g} years, {origin}: give observed_years=."
+        notes = (*notes, Note("harm", "assumed", text))
+    return _Seen(shared, float(years or math.nan), notes)
+
+
+def _shared(
+    facts: pd.DataFrame, accidents: gpd.GeoDataFrame | None, within_m: float
+) -> tuple[Array, tuple[Note, ...]]:
+    """Give the accidents of each hazard, those near several shared out; NaN where unknown."""
+    return _counted(facts, within_m) if accidents is None else _split(facts, accidents, within_m)
+
+
+def _split(
+    facts: pd.DataFrame, accidents: gpd.GeoDataFrame, within_m: float
+) -> tuple[Array, tuple[Note, ...]]:
+    """Count accidents within reach, each split evenly over the hazards that it is near."""
+    if not isinstance(facts, gpd.GeoDataFrame):
+        raise DataError(
+            "facts: accidents= needs the hazards' geometry; give a GeoDataFrame, or accidents_near"
+        )
+    crs = space.study_crs(facts)
+    here = space.lonlat_bounds(facts.total_bounds, space.require_crs(facts, "hazards"))
+    there = space.lonlat_bounds(accidents.total_bounds, space.require_crs(accidents, "accidents"))
+    space.require_overlap(here, there, ("hazards", "accidents"))
+    tree = shapely.STRtree(space.project(facts, crs).to_numpy())
+    points = space.project(accidents, crs).to_numpy()
+    who, where = tree.query(points, predicate="dwithin", distance=within_m)
+    share = 1 / np.bincount(who, minlength=len(points))[who]
+    placed = ~(shapely.is_missing(points) | shapely.is_empty(points))
+    if len(points) and not placed.any():
+        text = "No accident has a place, so none can be told near any hazard."
+        return np.full(len(facts), np.nan), (Note("accidents", "unknown", text, len(points)),)
+    far = int(placed.sum()) - len(np.unique(who))
+    notes: tuple[Note, ...] = ()
+    if far:
+        text = (
+            f"{far} of {placed.sum()} accidents lie within {within_m:g} m of no hazard and are not in the "
+            "harm: there may be areas that are not on the map."
+        )
+        notes = (Note("accidents", "advice", text, far),)
+    return np.bincount(where, weights=share, minlength=len(facts)).astype(float), notes
+
+
+def _counted(facts: pd.DataFrame, within_m: float) -> tuple[Array, tuple[Note, ...]]:
+    """Read accidents_near and share it out, as the accidents themselves are not at hand."""
+    counts = _column(facts, "accidents_near")
+    some = np.flatnonzero(counts > 0)
+    if not len(some):
+        return counts, ()
+    cure = "give accidents= to count each accident once."
+    if not isinstance(facts, gpd.GeoDataFrame) or facts.crs is None:
+        text = f"An accident near several hazards counts for each of them: {cure}"
+        return counts, (Note("harm", "assumed", text, len(some)),)
+    shapes = space.project(facts, space.study_crs(facts)).to_numpy()
+    inside = shapely.point_on_surface(shapes[some])
+    who, _ = shapely.STRtree(shapes).query(inside, predicate="dwithin", distance=within_m)
+    counts = counts.copy()
+    counts[some] /= np.maximum(np.bincount(who, minlength=len(some)), 1)
+    text = f"Accidents near several hazards are shared out by the hazards close by, an estimate: {cure}"
+    return counts, (Note("harm", "assumed", text, len(some)),)
+
+
+def _dated(accidents: gpd.GeoDataFrame) -> float | None:
+    """Estimate the years of observation: n dates spread evenly span (n - 1) / (n + 1) of them."""
+    if "date" not in accidents:
+        return None
+    dates = pd.to_datetime(accidents["date"], errors="coerce").dropna()
+    if len(dates) < 2:
+        return None
+    span = (dates.max() - dates.min()).days / 365.25
+    return max(1.0, float(span * (len(dates) + 1) / (len(dates) - 1)))
+
+
+def _beta(facts: pd.DataFrame, shared: Array, numbers: HarmNumbers) -> tuple[Array, Array]:
+    """Give both parameters of every hazard's Beta distribution."""
+    if "hazard_class" not in facts:
+        raise DataError(
+            "facts: there is no column hazard_class; name it with rename= when reading the hazards"
+        )
+    known = {(b.hazard_class, b.evidence): b for b in numbers.beliefs}
+    pairs = _kinds(facts)
+    odd = [i for i, pair in enumerate(pairs) if pair not in known]
+    if odd:
+        listed = ", ".join(f"{kind} {how or '(blank)'}" for kind, how in known)
+        rows = [f"row {i + 1}, {pairs[i][0]} {pairs[i][1]}: there are beliefs for {listed}" for i in odd]
+        raise DataError(f"facts: {len(odd)} hazards have a class and evidence without a belief", rows)
+    found = np.array([known[pair].found for pair in pairs], dtype=float)
+    empty = np.array([known[pair].empty for pair in pairs], dtype=float)
+    return found + numbers.finds_per_accident.value * np.nan_to_num(shared), empty
+
+
+def _kinds(facts: pd.DataFrame) -> list[tuple[str, str]]:
+    """Give class and evidence of every hazard; evidence is "" where it is not recorded."""
+    evidence = facts["evidence"].fillna("") if "evidence" in facts else [""] * len(facts)
+    return list(zip(facts["hazard_class"], evidence, strict=True))
+
+
+class _People(NamedTuple):
+    """Who is there, shape (hazards,) or (hazards, years)."""
+
+    residents: Array  # weighed by contact
+    people: Array  # heads: residents and who has arrived by then
+    met: Array  # weighed by contact
+    arriving: bool
+    notes: tuple[Note, ...]
+
+
+def _people(facts: pd.DataFrame, span: list[int], first_year_share: float, numbers: HarmNumbers) -> _People:
+    inside = np.nan_to_num(_column(facts, "people_inside"))
+    near = np.maximum(_column(facts, "people_near") - inside, 0)
+    residents = near + numbers.contact_inside.value * inside
+    arrivals = np.nan_to_num(_column(facts, "arrivals"))[:, None]
+    left = (1 - first_year_share) ** (np.array(span) - span[0])
+    new = arrivals * left
+    come = arrivals / first_year_share * (1 - left * (1 - first_year_share))  # the geometric series up to t
+    met = residents[:, None] + (come - new) + numbers.contact_newcomer.value * new
+    people = (near + inside)[:, None] + come
+    return _People(residents, people, met, bool(arrivals.any()), _people_notes(facts, residents))
+
+
+def _people_notes(facts: pd.DataFrame, residents: Array) -> tuple[Note, ...]:
+    notes = []
+    blank = np.flatnonzero(np.isnan(residents))
+    if len(blank):
+        named = ", ".join(str(facts["hazard_id"].iloc[i]) for i in blank[:5])
+        text = (
+            f"The people near are not known ({named}{', ...' if len(blank) > 5 else ''}): no harm is given."
+        )
+        notes.append(Note("harm", "unknown", text, len(blank), tuple(str(i + 1) for i in blank)))
+    without = np.flatnonzero(np.isnan(_column(facts, "arrivals")))
+    if len(without):
+        text = "Arrivals are not known: harm counts residents only, so it is too low where people come home."
+        rows = () if "arrivals" not in facts else tuple(str(i + 1) for i in without)
+        notes.append(Note("harm", "unknown", text, len(without), rows))
+    return tuple(notes)
+
+
+def _rate(residents: Array, chance: Array, seen: _Seen, numbers: HarmNumbers) -> _Draw:
+    """Give the reported accidents per person, contaminated area and year, pooled towards the country's."""
+    shape = 1 / numbers.spread.value**2
+    if seen.absent:
+        one = np.ones(len(residents))
+        return _Draw(one, one * (digamma(shape) - math.log(shape)), one * polygamma(1, shape))
+    known = np.isfinite(residents) & np.isfinite(seen.shared)
+    exposure = np.where(known, chance * residents * seen.years, 0.0)
+    accidents = np.where(known, seen.shared, 0.0)
+    lived = np.where(np.isfinite(residents), residents, 0.0)
+    mixed = float(chance @ lived / lived.sum()) if lived.any() else 1.0
+    prior = numbers.casualty_rate.value / numbers.casualties_per_accident.value / mixed
+    weight = numbers.prior_accidents.value
+    total = weight + accidents.sum()
+    country = total / (weight / prior + exposure.sum())
+    hazards = shape + accidents
+    against = shape / country + exposure
+    pooled = (shape / country / against) ** 2 * polygamma(
+        1, total
+    )  # how unsure the country's rate leaves this one
+    return _Draw(
+        hazards / against,
+        digamma(hazards) - np.log(against) - pooled / 2,
+        polygamma(1, hazards) + pooled,
+    )
+
+
+def _unreported(completeness: float, seen: _Seen, numbers: HarmNumbers) -> _Draw:
+    """Give true accidents per reported one, lognormal with mean 1 / completeness."""
+    if seen.absent:
+        return _Draw(1.0, 0.0, 0.0)
+    spread = 0.0 if completeness == 1 else numbers.completeness_spread.value
+    log_var = math.log1p(spread**2)
+    return _Draw(1 / completeness, -math.log(completeness) - log_var / 2, log_var)
+
+
+def _given(completeness: float, first_year_share: float, seen: _Seen, there: _People) -> tuple[Note, ...]:
+    """Say which share of accidents is taken to be reported, and how fast people are taken to come."""
+    rows = []
+    if not seen.absent:
+        rows.append(("completeness", completeness, COMPLETENESS))
+    if there.arriving:
+        rows.append(("first_year_share", first_year_share, FIRST_YEAR_SHARE))
+    return tuple(
+        Note("harm", "assumed", f"{name} is {value:.3g}: {_whence(value, default)}.")
+        for name, value, default in rows
+    )
+
+
+def _whence(value: float, default: Assumption) -> str:
+    return default.source if value == default.value else "set in this study"
+
+
+def _placeholders(facts: pd.DataFrame, seen: _Seen, numbers: HarmNumbers) -> tuple[Note, ...]:
+    """Name the placeholders that this result rests on."""
+    idle = {"observed_years"}  # has a note of its own
+    if seen.absent:
+        idle |= {"casualty_rate", "casualties_per_accident", "completeness_spread", "finds_per_accident"}
+    if "people_inside" not in facts:
+        idle.add("contact_inside")
+    if "arrivals" not in facts:
+        idle.add("contact_newcomer")
+    present = set(_kinds(facts))
+    beliefs = tuple(b for b in numbers.beliefs if (b.hazard_class, b.evidence) in present)
+    table = replace(numbers, beliefs=beliefs).table()
+    used = table[table["placeholder"] & ~table.index.isin(idle)]
+    if used.empty:
+        return ()
+    listed = "; ".join(f"{name} {value:.3g}" for name, value in used["value"].items())
+    text = f"Harm rests on placeholders that the national authority must replace: {listed}."
+    return (Note("harm", "assumed", text, len(used)),)
