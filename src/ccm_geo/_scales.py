@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 import numpy.typing as npt
@@ -123,7 +124,7 @@ Scale = LogScale | LinearScale | CategoryScale
 
 def _numbers(measure: pd.Series) -> Array:
     if not (pd.api.types.is_numeric_dtype(measure.dtype) or measure.isna().all()):
-        cells = [cell if isinstance(cell, (str, int, float)) else math.nan for cell in measure]  # no dates
+        cells = [cell if isinstance(cell, (str, Real)) else math.nan for cell in measure]  # no dates
         turned = pd.to_numeric(pd.Series(cells, index=measure.index), errors="coerce")
         _refuse(measure, (turned.isna() & measure.notna()).to_numpy(), "is not a number", "give a number")
         measure = turned

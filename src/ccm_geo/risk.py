@@ -168,10 +168,12 @@ def expected_harm(
 
         exposure_i = p_i * contact of residents_i * observed_years
         country = (prior_accidents + sum y) / (prior_accidents / prior_rate + sum exposure)
-        rate_i  = (s + y_i) / (s / country + exposure_i),   s = 1 / spread**2
+        rate_i  = fit * (s + y_i) / (s / country + exposure_i),   s = 1 / spread**2
 
+    with one factor ``fit`` for all, so that the rates bring forth the country's accidents: ``sum(rate *
+    exposure) = country * sum(exposure)``, close to the number seen once it outweighs ``prior_accidents``.
     ``y_i`` are the accidents within reach, each split evenly over the hazards that it is near, so that
-    ``sum y`` is the number of different accidents and expected accidents add up to it when data are plenty.
+    ``sum y`` is the number of different accidents.
     From a mere count ``accidents_near``, hazards close by are used as stand-in: it is divided by the number
     of hazards within reach of a point inside the hazard. ``prior_rate`` is ``casualty_rate /
     casualties_per_accident``, which holds for people near recorded hazards of any class, over the mean
@@ -190,8 +192,8 @@ def expected_harm(
     >>> harm = expected_harm(facts, years=[2027], observed_years=10, completeness=0.5)
     >>> harm[["hazard_id", "year", "people", "harm", "relative"]].round(3)
       hazard_id  year  people   harm  relative
-    0         A  2027  1000.0  0.595     False
-    1         B  2027  1000.0  0.027     False
+    0         A  2027  1000.0  0.583     False
+    1         B  2027  1000.0  0.026     False
     """
     span = _span(years)
     _check(facts, completeness, first_year_share, observed_years)
@@ -423,22 +425,26 @@ def _rate(residents: Array, chance: Array, seen: _Seen, numbers: HarmNumbers) ->
     known = np.isfinite(residents) & np.isfinite(seen.shared)
     exposure = np.where(known, chance * residents * seen.years, 0.0)
     accidents = np.where(known, seen.shared, 0.0)
-    lived = np.where(np.isfinite(residents), residents, 0.0)
-    mixed = float(chance @ lived / lived.sum()) if lived.any() else 1.0
-    prior = numbers.casualty_rate.value / numbers.casualties_per_accident.value / mixed
     weight = numbers.prior_accidents.value
     total = weight + accidents.sum()
-    country = total / (weight / prior + exposure.sum())
+    country = total / (weight / _prior(residents, chance, numbers) + exposure.sum())
     hazards = shape + accidents
     against = shape / country + exposure
-    pooled = (shape / country / against) ** 2 * polygamma(
-        1, total
-    )  # how unsure the country's rate leaves this one
+    expected = float(hazards / against @ exposure)
+    fit = np.where(known & (expected > 0), country * exposure.sum() / (expected or 1.0), 1.0)
+    unsure = (shape / country / against) ** 2 * polygamma(1, total)  # what the country's own rate adds
     return _Draw(
-        hazards / against,
-        digamma(hazards) - np.log(against) - pooled / 2,
-        polygamma(1, hazards) + pooled,
+        hazards / against * fit,
+        digamma(hazards) - np.log(against / fit) - unsure / 2,
+        polygamma(1, hazards) + unsure,
     )
+
+
+def _prior(residents: Array, chance: Array, numbers: HarmNumbers) -> float:
+    """Turn casualties per person near any recorded hazard into accidents per person near a contaminated one."""
+    lived = np.nan_to_num(residents)
+    mixed = float(chance @ lived / lived.sum()) if lived.any() else 1.0
+    return numbers.casualty_rate.value / numbers.casualties_per_accident.value / mixed
 
 
 def _unreported(completeness: float, seen: _Seen, numbers: HarmNumbers) -> _Draw:
