@@ -1,0 +1,4 @@
+"""What leaves the house as tables: the workbook and the GeoPackage."""
+
+from .gpkg import write_gpkg as write_gpkg
+from .workbook import write_report as write_report

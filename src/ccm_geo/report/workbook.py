@@ -1,0 +1,433 @@
+"""The workbook: what a plan buys, why, and what it rests on, for people who decide in a spreadsheet."""
+
+import os
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from xlsxwriter.exceptions import XlsxWriterException
+
+from ccm_geo.assumptions import COMPLETENESS, FIRST_YEAR_SHARE, HARM, HarmNumbers
+from ccm_geo.errors import DataError, SourceError
+from ccm_geo.files import replace_atomically
+from ccm_geo.planning import Plan
+from ccm_geo.planning.activities import sources_table
+from ccm_geo.schemas import Note, describe, notes_of
+from ccm_geo.scoring import Score
+
+from .sheets import Sheet, write_book
+
+DISCLAIMER = (
+    "Only the national mine action authority releases land. Blank is not safe: an area that is missing here, "
+    "or has a low score or no place in the plan, has not been declared free of explosive ordnance."
+)
+"""Stands on the first sheet of every workbook."""
+
+_PACKAGES = ("ccm_geo", "geopandas", "shapely", "pyproj", "rasterio", "numpy", "pandas", "highspy")
+_WHO = ("hazard_id", "name", "hazard_class", "status", "evidence", "ordnance", "land_use", "adm1", "adm2")
+_AREAS = ("area_m2", "cancelled_m2", "reduced_m2", "cleared_m2", "left_m2")
+_ORDER = ("dropped", "set aside", "repaired", "assumed", "unknown", "advice")
+_MEANINGS = {
+    "rank": "1 is the highest score; hazards with the same score share the better rank",
+    "score": "0 to 100, the sum of its from_... columns; it orders areas and does not add up over them",
+    "score_low": "the score if everything that is not known were at its lowest",
+    "score_high": "the score if everything that is not known were at its highest",
+    "class": "fixed, published classes of the score",
+    "missing": "inputs that are not known for this hazard; they are not counted as zero",
+    "people_inside": "people living on the recorded area",
+    "people_near": "people living within the distance chosen (1 km unless said otherwise), the area "
+    "included; a person near two hazards counts for both",
+    "accidents_near": "recorded accidents within the distance chosen",
+    "facilities_near": "clinics, schools and the like within the distance chosen",
+    "arrivals": "displaced people expected to arrive within reach in the coming 12 months",
+    "travel_min": "minutes by road to the nearest facility of the kind chosen",
+    "area_m2": "area of the outline, square metres, measured in an equal-area projection",
+    "area_recorded_m2": "area as the record has it, square metres",
+    "harm": "expected accidents a year, the mean of the model",
+    "harm_low": "lower end of the 80 % interval of expected accidents a year",
+    "harm_high": "upper end of the 80 % interval of expected accidents a year",
+    "activities": "what the plan does there, and when",
+    "first_year": "the first year in which the plan does something there",
+    "reason": "why the plan takes it or leaves it",
+    "cost_usd": "cost of the activity, US dollars",
+    "team_months": "work of one team for a month",
+    "benefit": "accidents averted over the years of the plan; it adds up",
+    "cancelled_m2": "land released by non-technical survey, square metres",
+    "reduced_m2": "land released by technical survey, square metres",
+    "cleared_m2": "land released by clearance, square metres",
+    "left_m2": "recorded land still there after the activity, square metres",
+    "price": "what one more unit of the limit would add to the benefit",
+    "price_gap": "benefit that the area lacks, at the plan's prices, to be worth its cost",
+    "placeholder": "yes where a number behind the row is a placeholder that must be replaced",
+}
+
+
+def write_report(
+    plan: Plan,
+    facts: pd.DataFrame,
+    path: str | os.PathLike[str],
+    *,
+    scores: pd.DataFrame | Mapping[str, pd.DataFrame] | None = None,
+    harm: pd.DataFrame | None = None,
+    sources: Iterable[Any] = (),
+    definitions: Sequence[Score | HarmNumbers] = (),
+    title: str = "Clearance plan",
+) -> Path:
+    """Write the workbook that goes with a plan.
+
+    Sheets: Read me, Ranked list (every hazard), Score parts, Plan by year, What each rule costs, Not in the
+    plan, Data problems, Assumptions and sources. The file is written whole or not at all; nothing in it
+    is a formula or a link, whatever the names in the data look like; a missing value is an empty cell.
+
+    Parameters
+    ----------
+    plan
+        The result of `prioritize`.
+    facts
+        Hazards with their measures, one row each, with ``hazard_id``.
+    path
+        The XLSX file; an old one is replaced.
+    scores
+        Scores on the index of `facts`, or several by name; the first one gives the ranked list its order.
+    harm
+        Expected harm as `expected_harm` gives it, accidents a year.
+    sources
+        Further tables that were read (people, accidents, roads, ...), whose notes and origin are listed.
+    definitions
+        The `Score` objects behind `scores` and the `HarmNumbers` behind `harm`; their numbers are listed with
+        reasons and sources. Where none is given for `harm`, those that ccm_geo ships are listed.
+    title
+        On the first sheet and every printed page.
+
+    Returns
+    -------
+    pathlib.Path
+        The file.
+
+    Raises
+    ------
+    DataError
+        If `facts` has no ``hazard_id``, or scores stand on another index.
+    SourceError
+        If the file cannot be written, for example because it is open in Excel.
+    """
+    if "hazard_id" not in facts:
+        raise DataError("facts: there is no column hazard_id; the workbook names every hazard by it")
+    tables = _by_name(scores)
+    for name, table in tables.items():
+        _require_same_rows(facts, table, name)
+    when = datetime.now(UTC)
+    origin = [facts, *sources]
+    sheets = [
+        _ranked(plan, facts, tables, harm),
+        _parts(facts, tables),
+        _by_year(plan, facts),
+        _rules(plan),
+        _not_in_plan(plan, facts, tables),
+        _problems(notes_of(facts, *sources, *tables.values(), harm, plan)),
+        _assumptions(plan, definitions, harm),
+    ]
+    first = _read_me(plan, sheets, origin, title, when)
+    target = Path(path)
+    footer = f"Run {plan.run_id}. {DISCLAIMER}"
+    with replace_atomically(target) as draft:
+        try:
+            write_book(str(draft), [first, *sheets], title=title, footer=footer, created=when)
+        except XlsxWriterException as reason:
+            raise SourceError(f"{target}: cannot be written ({reason})") from reason
+    return target
+
+
+def _by_name(scores: pd.DataFrame | Mapping[str, pd.DataFrame] | None) -> dict[str, pd.DataFrame]:
+    if scores is None:
+        return {}
+    if isinstance(scores, pd.DataFrame):
+        return {str(scores.attrs.get("score", "score")): scores}
+    return {str(name): table for name, table in scores.items()}
+
+
+def _require_same_rows(facts: pd.DataFrame, table: pd.DataFrame, name: str) -> None:
+    if not table.index.equals(facts.index):
+        raise DataError(
+            f"scores {name}: its rows are not those of facts ({len(table):,} and {len(facts):,}); "
+            "score the same table that goes into the report"
+        )
+
+
+def _there(table: pd.DataFrame, names: Iterable[str]) -> list[str]:
+    return [name for name in names if name in table.columns]
+
+
+def _plain(facts: pd.DataFrame) -> pd.DataFrame:
+    """Drop shapes, which are no business of a spreadsheet."""
+    return pd.DataFrame(facts.loc[:, [str(kind) != "geometry" for kind in facts.dtypes]])
+
+
+def _measures(facts: pd.DataFrame) -> list[str]:
+    return [
+        name
+        for name in facts.select_dtypes("number").columns
+        if name not in (*_WHO, *_AREAS, "area_recorded_m2") and not str(name).startswith("from_")
+    ]
+
+
+def _reasons(plan: Plan, facts: pd.DataFrame) -> pd.DataFrame:
+    """Give the plan's words on every hazard of `facts`, on its index."""
+    said = plan.reasons.reindex(facts["hazard_id"])
+    said.index = facts.index
+    return said
+
+
+def _ranked(
+    plan: Plan, facts: pd.DataFrame, scores: Mapping[str, pd.DataFrame], harm: pd.DataFrame | None
+) -> Sheet:
+    plain = _plain(facts)
+    parts: list[pd.DataFrame] = []
+    for number, (name, table) in enumerate(scores.items()):
+        shown = table[_there(table, ("rank", "score", "class"))]
+        parts.append(shown if number == 0 else shown.add_prefix(f"{name}: "))
+    parts.append(plain[_there(plain, _WHO)])
+    if harm is not None:
+        parts.append(_first_year_of(harm, facts))
+    parts.append(plain[[*_measures(plain), *_there(plain, ("area_m2", "area_recorded_m2"))]])
+    said = _reasons(plan, facts)
+    parts.append(said[_there(said, ("activities", "first_year", "reason"))])
+    table = pd.concat(parts, axis=1)
+    if scores:
+        order = ["rank", "hazard_id"] if "rank" in table else ["hazard_id"]
+        table = table.sort_values(order, na_position="last", kind="stable")
+        about = "Every hazard in the order of its score."
+    else:
+        about = "Every hazard in the order of the data; no score was given."
+    front = _there(table, ("rank", "hazard_id", "name"))
+    table = table[[*front, *[c for c in table.columns if c not in front]]]
+    return Sheet(name="Ranked list", table=table, about=f"{about} An empty cell means not known.")
+
+
+def _first_year_of(harm: pd.DataFrame, facts: pd.DataFrame) -> pd.DataFrame:
+    first = harm[harm["year"] == harm["year"].min()].drop_duplicates("hazard_id").set_index("hazard_id")
+    found = first[_there(first, ("p_contaminated", "harm", "harm_low", "harm_high"))]
+    found = found.reindex(facts["hazard_id"])
+    found.index = facts.index
+    return found
+
+
+def _parts(facts: pd.DataFrame, scores: Mapping[str, pd.DataFrame]) -> Sheet:
+    plain = _plain(facts)
+    table = plain[_there(plain, ("hazard_id", "name"))]
+    for name, scored in scores.items():
+        wanted = ["score", "score_low", "score_high", *[c for c in scored if str(c).startswith("from_")]]
+        shown = scored[_there(scored, [*wanted, "missing"])]
+        table = pd.concat([table, shown if len(scores) == 1 else shown.add_prefix(f"{name}: ")], axis=1)
+    about = "What each factor gives to the score: the from_ columns of a row add up to its score."
+    if not scores:
+        table = pd.DataFrame({"note": ["No score was given to the report."]})
+    return Sheet(name="Score parts", table=table, about=about)
+
+
+def _by_year(plan: Plan, facts: pd.DataFrame) -> Sheet:
+    chosen = plan.table.copy()
+    named = _plain(facts).drop_duplicates("hazard_id").set_index("hazard_id")
+    if "name" in named and "hazard_id" in chosen:
+        chosen["name"] = named["name"].reindex(chosen["hazard_id"]).to_numpy()
+    front = ("year", "hazard_id", "name", "activity", "adm1", "adm2", "cost_usd", "team_months", "benefit")
+    first = _there(chosen, front)
+    hidden = {"lon", "lat", "state_from", "state_to"}
+    chosen = chosen[[*first, *[c for c in chosen.columns if c not in first and c not in hidden]]]
+    blocks, totals, at = [], set(), 0
+    years = chosen["year"] if "year" in chosen else pd.Series(0, index=chosen.index)
+    for year, rows in chosen.groupby(years, sort=True):
+        blocks += [rows, _total(rows, f"Total {year}: {_money_used(plan, year)}")]
+        at += len(rows) + 1
+        totals.add(at - 1)
+    blocks.append(_total(chosen, "Total of all years"))
+    totals.add(at)
+    table = pd.concat([b for b in blocks if len(b)], ignore_index=True)
+    about = "Every activity of the plan; rows fold away under the total of their year."
+    return Sheet(name="Plan by year", table=table, about=about, totals=frozenset(totals))
+
+
+def _total(rows: pd.DataFrame, words: str) -> pd.DataFrame:
+    """Sum up what adds up; land left is taken once per hazard, after its last activity."""
+    line: dict[Any, Any] = dict.fromkeys(rows.columns)
+    line["hazard_id" if "hazard_id" in line else rows.columns[0]] = words
+    for name in _there(rows, ("cost_usd", "team_months", "benefit", *_AREAS[1:4])):
+        line[name] = rows[name].sum()
+    if "left_m2" in rows and "hazard_id" in rows:
+        line["left_m2"] = rows.groupby("hazard_id", observed=True)["left_m2"].min().sum()
+    return pd.DataFrame([line]).astype(object)
+
+
+def _money_used(plan: Plan, year: Any) -> str:
+    rows = len(plan.table[plan.table["year"] == year]) if "year" in plan.table else len(plan.table)
+    spoken = f"{rows:,} activities"
+    use = plan.use
+    if use is None or "row" not in use or not {"limit", "used"} <= set(use.columns):
+        return spoken
+    mine = use[use["row"].astype(str).str.fullmatch(rf"Budget.*\b{year}\b.*")]
+    if len(mine) != 1 or not mine["limit"].iloc[0] > 0:
+        return spoken
+    limit, used = float(mine["limit"].iloc[0]), float(mine["used"].iloc[0])
+    return f"{spoken}, {used:,.0f} of {limit:,.0f} USD ({used / limit:.1%})"
+
+
+def _rules(plan: Plan) -> Sheet:
+    use = pd.DataFrame(plan.use).reset_index(drop=True)
+    if len(use) and {"limit", "used", "price"} <= set(use.columns):
+        use["in_words"] = [_spoken_price(row) for row in use.to_dict("records")]
+    if not len(use):
+        use = pd.DataFrame({"note": ["The plan keeps no rules."]})
+    about = "What each rule allowed, what the plan used of it, and what one more unit would be worth."
+    return Sheet(name="What each rule costs", table=use, about=about)
+
+
+def _spoken_price(row: Mapping[Any, Any]) -> str:
+    price, label = float(row["price"]), str(row.get("row", ""))
+    if not np.isfinite(price):
+        return "no price is known"
+    if price == 0:
+        return "costs nothing: the plan would be the same with a little more or less of it"
+    if label.lower().startswith("budget"):
+        return f"100,000 USD more here would avert about {100_000 * price:.3g} accidents"
+    return f"one unit more or less here changes the benefit by about {abs(price):.3g}"
+
+
+def _not_in_plan(plan: Plan, facts: pd.DataFrame, scores: Mapping[str, pd.DataFrame]) -> Sheet:
+    plain = _plain(facts)
+    said = _reasons(plan, facts)
+    chosen = said["chosen"].eq(True)
+    table = plain[_there(plain, ("hazard_id", "name", "hazard_class", "status", "adm1", "adm2"))]
+    for name, scored in list(scores.items())[:1]:
+        shown = scored[_there(scored, ("score", "class"))]
+        table = pd.concat([table, shown], axis=1)
+        table.attrs = {"order": name}
+    table = pd.concat(
+        [table, plain[_there(plain, ("people_near", "accidents_near", "arrivals", "area_m2"))]], axis=1
+    )
+    reason = said["reason"].where(said["reason"].notna(), "no option was offered for it; see Data problems")
+    table = table.assign(reason=reason)
+    if "price_gap" in said:
+        table = table.assign(price_gap=said["price_gap"])
+    left = table[~chosen]
+    key = next((c for c in ("score", "people_near") if c in left), None)
+    if key is not None:
+        left = left.sort_values(key, ascending=False, na_position="last", kind="stable")
+    about = (
+        "Hazards on which the plan does nothing, and what would bring them in. Not in the plan is not safe."
+    )
+    return Sheet(name="Not in the plan", table=left, about=about)
+
+
+def _problems(notes: Sequence[Note]) -> Sheet:
+    rank = {kind: place for place, kind in enumerate(_ORDER)}
+    rows = sorted(notes, key=lambda note: rank.get(note.kind, len(rank)))
+    table = pd.DataFrame(
+        [(n.table, n.kind, n.text, n.affected or None, ", ".join(n.rows) or None) for n in rows],
+        columns=["table", "kind", "text", "affected", "rows"],
+    )
+    if not len(table):
+        table = pd.DataFrame({"note": ["Nothing was found wrong."]})
+    about = "What was found in the data and what was done about it; rows are counted from 1."
+    return Sheet(name="Data problems", table=table, about=about)
+
+
+def _assumptions(plan: Plan, definitions: Sequence[Score | HarmNumbers], harm: pd.DataFrame | None) -> Sheet:
+    known = plan.options.attrs.get("activities")
+    blocks = [] if known is None else [sources_table(known).rename(columns={"activity": "of"})]
+    blocks = [block.assign(about="activity") for block in blocks]
+    blocks += [_score_rows(recipe) for recipe in definitions if isinstance(recipe, Score)]
+    if harm is not None:
+        given = [numbers for numbers in definitions if isinstance(numbers, HarmNumbers)]
+        blocks += [_harm_rows(numbers) for numbers in given or [HARM]]
+    if not blocks:
+        blocks = [pd.DataFrame({"note": ["The plan was made from a table of options without sources."]})]
+    whole = pd.concat([b.astype(object) for b in blocks], ignore_index=True)
+    front = _there(whole, ("about", "of", "ordnance", "number", "value", "unit", "placeholder"))
+    whole = whole[[*front, *[c for c in whole.columns if c not in front]]]
+    about = "Every number from outside and where it comes from; placeholders must be replaced."
+    return Sheet(name="Assumptions and sources", table=whole, about=about)
+
+
+def _harm_rows(numbers: HarmNumbers) -> pd.DataFrame:
+    defaults = {"completeness": COMPLETENESS, "first_year_share": FIRST_YEAR_SHARE}
+    columns = ("value", "unit", "source", "year", "country", "confidence", "placeholder")
+    shipped = [
+        {"number": f"{name}, where not given", **{c: getattr(one, c) for c in columns}}
+        for name, one in defaults.items()
+    ]
+    table = pd.concat([numbers.table().reset_index().astype(object), pd.DataFrame(shipped).astype(object)])
+    return table.assign(about="expected harm")
+
+
+def _score_rows(recipe: Score) -> pd.DataFrame:
+    shares = recipe.shares
+    return pd.DataFrame(
+        [
+            {
+                "about": f"score {recipe.name}",
+                "of": factor.column,
+                "number": "weight",
+                "value": round(100 * shares[factor.name], 1),
+                "unit": "points of 100",
+                "source": factor.source,
+                "reason": factor.reason,
+            }
+            for factor in recipe.factors
+        ]
+    )
+
+
+def _read_me(plan: Plan, sheets: Sequence[Sheet], origin: Sequence[Any], title: str, when: datetime) -> Sheet:
+    rows: list[tuple[str, Any]] = [(title, None), ("", None)]
+    rows += [("Please note", DISCLAIMER), ("Made on", when.strftime("%Y-%m-%d %H:%M %Z").strip())]
+    rows += [("Run", plan.run_id), ("", None)]
+    if "placeholder" in plan.table and plan.table["placeholder"].astype(bool).any():
+        count = int(plan.table["placeholder"].astype(bool).sum())
+        warning = (
+            f"{count:,} of {len(plan.table):,} activities rest on placeholder numbers, marked in "
+            "Assumptions and sources: replace them before you decide on this plan."
+        )
+        rows.append(("Placeholders", warning))
+    rows += [("The plan" if i == 0 else "", line) for i, line in enumerate(str(plan).splitlines()) if line]
+    rows.append(("", None))
+    rows += [(sheet.name, sheet.about) for sheet in sheets]
+    rows += [("", None), ("Inputs", "file, records, layer, SHA-256 of the file")]
+    rows += [("", line) for line in _origins(origin)]
+    rows += [("", None), ("Software", ", ".join(_versions())), ("", None), ("Columns", None)]
+    rows += list(_meanings(sheets).items())
+    table = pd.DataFrame(rows, columns=["what", "text"])
+    about = "What this workbook is, and what it rests on."
+    return Sheet(name="Read me", table=table, about=about, heading=False, totals=frozenset())
+
+
+def _origins(tables: Sequence[Any]) -> list[str]:
+    found: dict[str, None] = {}
+    for table in tables:
+        carried = getattr(table, "source", None) if not hasattr(table, "attrs") else table.attrs.get("source")
+        for one in carried or ():
+            layer = f", layer {one['layer']}" if one.get("layer") else ""
+            count = f", {one['rows']:,} records" if one.get("rows") is not None else ""
+            digest = f", {one['sha256']}" if one.get("sha256") else ""
+            found[f"{one.get('file', '(in memory)')}{count}{layer}{digest}"] = None
+    return list(found) or ["tables in memory, whose origin is not known"]
+
+
+def _versions() -> list[str]:
+    found = [f"Python {platform.python_version()}"]
+    for name in _PACKAGES:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _meanings(sheets: Sequence[Sheet]) -> dict[str, str]:
+    known = {**dict(describe("hazards")[["column", "meaning"]].itertuples(index=False)), **_MEANINGS}
+    used = dict.fromkeys(str(c) for sheet in sheets for c in sheet.table.columns)
+    return {name: known[name] for name in used if name in known}

@@ -1,0 +1,433 @@
+"""The workbook and the GeoPackage say all there is to say, and texts in them stay texts."""
+
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from types import SimpleNamespace
+from xml.etree import ElementTree as ET
+
+import geopandas as gpd
+import numpy as np
+import openpyxl
+import pandas as pd
+import pyogrio
+import pytest
+import shapely
+
+from ccm_geo.errors import CRSError, DataError, SourceError
+from ccm_geo.report import write_gpkg, write_report
+from ccm_geo.report.sheets import MOST_LETTERS, Sheet, clean_text, number_format, write_book
+from ccm_geo.schemas import Note
+from ccm_geo.scoring import DISPLACEMENT, RISK, score
+
+HOSTILE = [
+    '=HYPERLINK("http://example.org","click")',
+    "<img src=x onerror=alert(1)>",
+    "{{7*7}}",
+    "@SUM(1+1)",
+    "+1-1",
+    "ບ້ານ\x00 ໂພນ\x0bສະຫວັນ",
+    "https://example.org",
+    "_x0041_ &P &D",
+]
+
+
+@pytest.fixture
+def facts():
+    n = len(HOSTILE)
+    table = gpd.GeoDataFrame(
+        {
+            "hazard_id": [f"{i:03d}" for i in range(1, n + 1)],
+            "name": HOSTILE,
+            "hazard_class": ["CHA", "SHA"] * (n // 2),
+            "status": "open",
+            "ordnance": "cluster",
+            "land_use": "crops",
+            "adm1": "Upper Talva",
+            "surveyed_on": pd.to_datetime(["2020-02-03", None, "1850-01-01", *["2021-01-01"] * (n - 3)]),
+            "people_near": [100.0, np.nan, 5_000.0, 0.0, 10.0, 20.0, 30.0, np.inf],
+            "accidents_near": [1.0, 0, 4, 0, 0, 0, 0, 0],
+            "area_m2": 10_000.0,
+            "marked": [True, False] * (n // 2),
+        },
+        geometry=shapely.box(np.arange(n), 10.0, np.arange(n) + 0.01, 10.01),
+        crs="EPSG:4326",
+    )
+    table.attrs["notes"] = (
+        Note("hazards", "repaired", "1 outline crosses itself; mended.", 1, ("3",)),
+        Note("hazards", "dropped", "Column victim_name is personal; dropped."),
+    )
+    table.attrs["source"] = [
+        {"file": "hazards.gpkg", "sha256": "0123456789abcdef", "rows": 8, "layer": "hazards"}
+    ]
+    return table
+
+
+def story():
+    return "3 activities on 2 of 8 hazards.\nGap at most 0.1 %."
+
+
+class Told(SimpleNamespace):
+    def __str__(self):
+        return story()
+
+
+@pytest.fixture
+def plan(facts):
+    table = pd.DataFrame(
+        {
+            "option_id": ["a", "b", "c"],
+            "hazard_id": pd.Categorical(["001", "003", "003"]),
+            "activity": ["nts", "nts", "bac"],
+            "year": [2027, 2027, 2028],
+            "cost_usd": [800.0, 800.0, 4_000.5],
+            "team_months": [0.1, 0.1, 0.5],
+            "benefit": [0.0, 0.0, 0.25],
+            "area_m2": [10_000.0, 10_000.0, 5_200.0],
+            "cancelled_m2": [4_800.0, 4_800.0, 0.0],
+            "reduced_m2": 0.0,
+            "cleared_m2": [0.0, 0.0, 5_200.0],
+            "left_m2": [5_200.0, 5_200.0, 0.0],
+            "placeholder": [True, True, False],
+            "adm1": "Upper Talva",
+            "lon": [0.005, 2.005, np.nan],
+            "lat": [10.005, 10.005, np.nan],
+        }
+    )
+    ids = facts["hazard_id"].tolist()[:7]  # no option was offered for the last one
+    chosen = [i in {"001", "003"} for i in ids]
+    reasons = pd.DataFrame(
+        {
+            "chosen": chosen,
+            "activities": ["nts 2027", None, "nts 2027, bac 2028", None, None, None, None],
+            "first_year": [2027, np.nan, 2027, *[np.nan] * 4],
+            "last_year": [2027, np.nan, 2028, *[np.nan] * 4],
+            "reason": [f"because of {i}" for i in ids],
+            "price_gap": [0.0, 0.1, 0.0, 0.2, 0.3, 0.4, 0.5],
+        },
+        index=pd.Index(ids, name="hazard_id"),
+    )
+    use = pd.DataFrame(
+        {
+            "rule": ["Budget", "Budget"],
+            "row": ["Budget 2027", "Budget 2028"],
+            "limit": [2_000.0, 5_000.0],
+            "used": [1_600.0, 4_000.5],
+            "price": [2e-5, 0.0],
+        }
+    )
+    return Told(
+        table=table,
+        options=table,
+        rules=(),
+        benefit=0.25,
+        bound=0.25,
+        gap=0.0,
+        cost_usd=5_600.5,
+        use=use,
+        notes=(Note("plan", "advice", "Two years are short."),),
+        run_id="abc123",
+        reasons=reasons,
+    )
+
+
+def rows_of(path, sheet):
+    page = openpyxl.load_workbook(path)[sheet]
+    head, *body = [[cell.value for cell in row] for row in page.iter_rows()]
+    return [dict(zip(head, row, strict=True)) for row in body]
+
+
+@pytest.fixture
+def book(tmp_path, plan, facts):
+    known = facts.assign(people_near=facts["people_near"].replace(np.inf, 40.0))
+    scores = {"risk": score(known, RISK), "displacement": score(known.assign(arrivals=5.0), DISPLACEMENT)}
+    known.attrs = facts.attrs
+    return write_report(plan, known, tmp_path / "out" / "plan.xlsx", scores=scores, definitions=(RISK,))
+
+
+def test_workbook_has_its_sheets_in_order(book):
+    assert openpyxl.load_workbook(book).sheetnames == [
+        "Read me",
+        "Ranked list",
+        "Score parts",
+        "Plan by year",
+        "What each rule costs",
+        "Not in the plan",
+        "Data problems",
+        "Assumptions and sources",
+    ]
+
+
+def test_nothing_in_the_workbook_is_a_formula_or_a_link(book):
+    for page in openpyxl.load_workbook(book):
+        assert not page._hyperlinks
+        assert {cell.data_type for row in page.iter_rows() for cell in row} <= {"s", "n", "d"}
+
+
+def test_hostile_names_come_back_as_they_were_without_control_characters(book):
+    names = {row["hazard_id"]: row["name"] for row in rows_of(book, "Ranked list")}
+    assert [names[f"{i:03d}"] for i in range(1, 6)] == HOSTILE[:5]
+    assert names["006"] == "ບ້ານ ໂພນສະຫວັນ"
+    assert names["008"].replace("_x005F", "") == HOSTILE[7]  # openpyxl leaves Excel's own escape in
+
+
+def test_ranked_list_holds_every_hazard_in_order_of_rank(book):
+    rows = rows_of(book, "Ranked list")
+    assert sorted(row["hazard_id"] for row in rows) == [f"{i:03d}" for i in range(1, 9)]
+    ranks = [row["rank"] for row in rows]
+    assert ranks == sorted(ranks)
+    top = rows[0]
+    assert (top["hazard_id"], top["rank"], top["first_year"]) == ("003", 1, 2027)
+    assert top["activities"] == "nts 2027, bac 2028"
+    assert "displacement: score" in top
+
+
+def test_missing_value_is_an_empty_cell_and_never_zero(book):
+    row = next(row for row in rows_of(book, "Ranked list") if row["hazard_id"] == "002")
+    assert row["people_near"] is None
+    parts = next(row for row in rows_of(book, "Score parts") if row["hazard_id"] == "002")
+    assert parts["risk: from_people"] is None
+    assert "people_near" in parts["risk: missing"]
+
+
+def test_score_parts_of_a_row_add_up_to_its_score(book):
+    for row in rows_of(book, "Score parts"):
+        given = [v for k, v in row.items() if k.startswith("risk: from_") and v is not None]
+        assert sum(given) == pytest.approx(row["risk: score"])
+
+
+def test_years_have_totals_with_money_used_of_the_budget(book):
+    rows = rows_of(book, "Plan by year")
+    assert [row["hazard_id"] for row in rows] == [
+        "001",
+        "003",
+        "Total 2027: 2 activities, 1,600 of 2,000 USD (80.0%)",
+        "003",
+        "Total 2028: 1 activities, 4,000 of 5,000 USD (80.0%)",
+        "Total of all years",
+    ]
+    assert [row["cost_usd"] for row in rows] == [800, 800, 1600, 4000.5, 4000.5, 5600.5]
+    last = rows[-1]
+    assert (last["cancelled_m2"], last["cleared_m2"], last["left_m2"]) == (9_600, 5_200, 5_200)
+    assert last["benefit"] == 0.25
+
+
+def test_rules_say_in_words_what_more_money_would_bring(book):
+    words = [row["in_words"] for row in rows_of(book, "What each rule costs")]
+    assert words == [
+        "100,000 USD more here would avert about 2 accidents",
+        "costs nothing: the plan would be the same with a little more or less of it",
+    ]
+
+
+def test_hazards_left_out_stand_with_their_reason(book):
+    rows = {row["hazard_id"]: row for row in rows_of(book, "Not in the plan")}
+    assert set(rows) == {"002", "004", "005", "006", "007", "008"}
+    assert rows["004"]["reason"] == "because of 004"
+    assert rows["008"]["reason"] == "no option was offered for it; see Data problems"
+    assert rows["002"]["price_gap"] == 0.1
+
+
+def test_data_problems_collects_notes_of_facts_and_plan(book):
+    rows = rows_of(book, "Data problems")
+    assert [row["kind"] for row in rows[:2]] == ["dropped", "repaired"]
+    assert rows[1] == {
+        "table": "hazards",
+        "kind": "repaired",
+        "text": "1 outline crosses itself; mended.",
+        "affected": 1,
+        "rows": "3",
+    }
+    assert "Two years are short." in [row["text"] for row in rows]
+
+
+def test_read_me_warns_and_names_run_inputs_and_columns(book):
+    page = openpyxl.load_workbook(book)["Read me"]
+    text = "\n".join(str(c.value) for row in page.iter_rows() for c in row if c.value)
+    for part in (
+        "Only the national mine action authority releases land. Blank is not safe",
+        "abc123",
+        "2 of 3 activities rest on placeholder numbers",
+        "3 activities on 2 of 8 hazards.",
+        "hazards.gpkg, 8 records, layer hazards, 0123456789abcdef",
+        "ccm_geo",
+        "people living within the distance chosen",
+    ):
+        assert part in text
+
+
+def test_assumptions_list_weights_with_their_reasons(book):
+    rows = rows_of(book, "Assumptions and sources")
+    people = next(row for row in rows if row["of"] == "people_near")
+    assert people["value"] == 40
+    assert "anyone be hurt" in people["reason"]
+
+
+def test_sheets_freeze_filter_and_print_on_landscape_pages(book):
+    page = openpyxl.load_workbook(book)["Ranked list"]
+    assert page.freeze_panes == "B2"
+    assert page.auto_filter.ref.startswith("A1:")
+    assert page.page_setup.orientation == "landscape"
+    assert page.page_setup.fitToHeight == 0
+    assert page.print_title_rows == "$1:$1"
+    assert "abc123" in page.oddFooter.left.text
+    plans = openpyxl.load_workbook(book)["Plan by year"]
+    assert [plans.row_dimensions[i].outlineLevel for i in (2, 3, 4, 5, 6)] == [1, 1, 0, 1, 0]
+
+
+def test_inputs_of_the_report_are_not_changed(tmp_path, plan, facts):
+    before, chosen = facts.copy(), plan.table.copy()
+    write_report(plan, facts, tmp_path / "plan.xlsx")
+    write_gpkg(facts, tmp_path / "plan.gpkg", plan=plan)
+    pd.testing.assert_frame_equal(pd.DataFrame(facts), pd.DataFrame(before))
+    pd.testing.assert_frame_equal(plan.table, chosen)
+
+
+def test_report_without_scores_says_so(tmp_path, plan, facts):
+    path = write_report(plan, facts, tmp_path / "plan.xlsx")
+    assert [r["hazard_id"] for r in rows_of(path, "Ranked list")] == facts["hazard_id"].tolist()
+    assert rows_of(path, "Score parts") == [{"note": "No score was given to the report."}]
+    assert rows_of(path, "Ranked list")[-1]["people_near"] == "unlimited"
+
+
+def test_plan_that_does_nothing_still_makes_a_report(tmp_path, plan, facts):
+    plan.table = plan.table.iloc[:0]
+    plan.reasons = plan.reasons.assign(chosen=False)
+    path = write_report(plan, facts, tmp_path / "plan.xlsx")
+    assert [r["hazard_id"] for r in rows_of(path, "Plan by year")] == ["Total of all years"]
+    assert len(rows_of(path, "Not in the plan")) == 8
+
+
+def test_scores_of_another_table_are_refused(tmp_path, plan, facts):
+    other = score(facts.iloc[:3].assign(people_near=1.0), RISK)
+    with pytest.raises(DataError, match=r"scores risk: its rows are not those of facts \(3 and 8\)"):
+        write_report(plan, facts, tmp_path / "plan.xlsx", scores=other)
+    with pytest.raises(DataError, match="scores risk: its rows are not those of facts"):
+        write_gpkg(facts, tmp_path / "plan.gpkg", scores=other)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_report_that_cannot_be_written_names_the_file(tmp_path, plan, facts):
+    with pytest.raises(SourceError, match="this is a folder"):
+        write_report(plan, facts, tmp_path)
+
+
+def test_text_longer_than_a_cell_is_cut_by_utf16_units():
+    long = "🚧" * 20_000  # two units each
+    cut = clean_text(long)
+    assert cut.endswith(" [cut here]")
+    assert len(cut.encode("utf-16-le")) // 2 <= MOST_LETTERS
+    assert clean_text("a\ud800b\ufffe") == "ab"
+
+
+def test_table_longer_than_a_sheet_ends_with_a_remark(tmp_path, monkeypatch):
+    from datetime import UTC, datetime  # noqa: PLC0415 - used once
+
+    monkeypatch.setattr("ccm_geo.report.sheets.MOST_ROWS", 5)
+    sheet = Sheet(name="Long", table=pd.DataFrame({"year": range(10)}), about="")
+    path = tmp_path / "long.xlsx"
+    write_book(str(path), [sheet], title="t", footer="f", created=datetime(2026, 1, 1, tzinfo=UTC))
+    assert [list(row.values())[0] for row in rows_of(path, "Long")] == [  # noqa: RUF015 - one column
+        0,
+        1,
+        2,
+        "7 more rows do not fit into a sheet of Excel",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("column", "shown"),
+    [
+        ("cost_usd", "#,##0"),
+        ("usd_per_m2", "#,##0.00"),
+        ("year", "0"),
+        ("first_year", "0"),
+        ("p_contaminated", "0.0%"),
+        ("risk: from_people", "0.0"),
+        ("name", "General"),
+        ("harm", "#,##0.0000"),
+    ],
+)
+def test_numbers_are_shown_as_their_unit_asks(column, shown):
+    assert number_format(column) == shown
+
+
+def test_gpkg_holds_hazards_with_scores_and_plan(tmp_path, plan, facts):
+    known = facts.assign(people_near=5.0)
+    path = write_gpkg(known, tmp_path / "plan.gpkg", plan=plan, scores=score(known, RISK))
+    assert {name for name, _ in pyogrio.list_layers(path)} == {"hazards", "plan", "layer_styles"}
+    layer = gpd.read_file(path, layer="hazards")
+    assert layer["name"].tolist() == [name.replace("\x00", "").replace("\x0b", "") for name in HOSTILE]
+    assert layer.crs == facts.crs
+    assert layer.geom_type.unique().tolist() == ["MultiPolygon"]
+    assert layer["in_plan"].tolist() == [True, False, True, *[False] * 5]
+    assert layer.loc[2, ["plan_first_year", "plan_last_year"]].tolist() == [2027, 2028]
+    assert layer["risk_score"].notna().all()
+    rows = gpd.read_file(path, layer="plan")
+    assert rows["activity"].tolist() == ["nts", "nts", "bac"]
+    assert rows.geometry.isna().tolist() == [False, False, True]
+
+
+def test_gpkg_styles_are_complete_and_registered(tmp_path, plan, facts):
+    known = facts.assign(people_near=5.0, arrivals=3.0)
+    scores = {"risk": score(known, RISK), "displacement": score(known, DISPLACEMENT)}
+    path = write_gpkg(known, tmp_path / "plan.gpkg", plan=plan, scores=scores)
+    with closing(sqlite3.connect(path)) as base:
+        kind = base.execute("select data_type from gpkg_contents where table_name='layer_styles'").fetchall()
+        rows = base.execute(
+            "select f_table_name, f_geometry_column, styleName, styleQML, useAsDefault from layer_styles"
+        ).fetchall()
+        geometry = dict(base.execute("select table_name, column_name from gpkg_geometry_columns").fetchall())
+        assert base.execute("pragma integrity_check").fetchone() == ("ok",)
+    assert kind == [("attributes",)]
+    assert [(r[0], r[2], r[4]) for r in rows] == [
+        ("hazards", "risk class", 1),
+        ("hazards", "displacement class", 0),
+        ("hazards", "year of plan", 0),
+        ("plan", "by year", 1),
+    ]
+    assert {r[0]: r[1] for r in rows} == geometry
+    for _, _, _, qml, _ in rows:
+        tree = ET.fromstring(qml.split("\n", 1)[1])  # noqa: S314 - our own text
+        symbols = {s.get("name") for s in tree.iter("symbol")}
+        assert {c.get("symbol") for c in tree.iter("category")} == symbols
+    classes = ET.fromstring(rows[0][3].split("\n", 1)[1])  # noqa: S314
+    assert classes.find("renderer-v2").get("attr") == "risk_class"
+    assert [c.get("value") for c in classes.iter("category")] == [*reversed(RISK.labels), ""]
+
+
+def test_score_labels_with_markup_make_a_sound_style(tmp_path, facts):
+    named = replace(RISK, labels=('"low" & <lower>', "b", "c", "d", "e"))
+    path = write_gpkg(facts, tmp_path / "a.gpkg", scores=score(facts.assign(people_near=5.0), named))
+    with closing(sqlite3.connect(path)) as base:
+        (qml,) = base.execute("select styleQML from layer_styles").fetchone()
+    tree = ET.fromstring(qml.split("\n", 1)[1])  # noqa: S314
+    assert '"low" & <lower>' in [c.get("value") for c in tree.iter("category")]
+
+
+def test_gpkg_takes_awkward_columns(tmp_path, facts):
+    awkward = facts.assign(
+        fid=range(8),
+        Name="again",
+        mixed=[1, "a", None, 2.5, [1], {"k": 1}, True, b"x"],
+        kind=pd.Categorical(["a", "b"] * 4),
+        span=pd.to_timedelta(range(8), unit="D"),
+        origin=facts.geometry,  # a second geometry
+    )
+    layer = gpd.read_file(write_gpkg(awkward, tmp_path / "a.gpkg"))
+    assert layer["fid_"].tolist() == list(range(8))
+    assert layer["Name_"].tolist() == ["again"] * 8
+    assert layer["mixed"].tolist()[:2] == ["1", "a"]
+    assert "origin" not in layer
+
+
+def test_gpkg_without_crs_is_refused_with_the_cure(tmp_path, facts):
+    with pytest.raises(CRSError, match="say which one it is with crs="):
+        write_gpkg(facts.set_crs(None, allow_override=True), tmp_path / "a.gpkg")
+
+
+def test_gpkg_replaces_an_old_one_whole(tmp_path, plan, facts):
+    path = write_gpkg(facts, tmp_path / "a.gpkg", plan=plan)
+    write_gpkg(facts.iloc[:2], path)
+    assert [name for name, _ in pyogrio.list_layers(path)] == ["hazards"]
+    assert [p.name for p in tmp_path.iterdir()] == ["a.gpkg"]
