@@ -441,7 +441,7 @@ def _rate(residents: Array, chance: Array, seen: _Seen, numbers: HarmNumbers) ->
 
 
 def _prior(residents: Array, chance: Array, numbers: HarmNumbers) -> float:
-    """Turn casualties per person near any recorded hazard into accidents per person near a contaminated one."""
+    """Turn casualties near any recorded hazard into accidents near a contaminated one, a person and year."""
     lived = np.nan_to_num(residents)
     mixed = float(chance @ lived / lived.sum()) if lived.any() else 1.0
     return numbers.casualty_rate.value / numbers.casualties_per_accident.value / mixed
