@@ -18,7 +18,7 @@ import shapely
 from . import _coverage as coverage
 from . import space
 from .errors import DataError
-from .schemas import Note, PopulationRaster, notes_of
+from .schemas import Note, PopulationRaster, notes_of, rows_of_kind
 
 Areas: TypeAlias = gpd.GeoDataFrame | gpd.GeoSeries
 People: TypeAlias = PopulationRaster | gpd.GeoDataFrame
@@ -238,32 +238,12 @@ def facilities_near(
     >>> facilities_near(field, found, within_m=1_000, kind="clinic").tolist()
     [1.0]
     """
-    chosen = of_kind(facilities, kind)
+    chosen = rows_of_kind(facilities, kind)
     _require(hazards, chosen, "facilities", within_m)
     shapes, notes = _mended(hazards)
     hazard, _ = _pairs(hazards, shapes, chosen, within_m)
     counts = np.bincount(hazard, minlength=len(shapes)).astype(float)
     return _series(np.where(_nowhere(shapes), np.nan, counts), hazards, "facilities_near", notes)
-
-
-def of_kind(facilities: gpd.GeoDataFrame, kind: str | Iterable[str] | None) -> gpd.GeoDataFrame:
-    """Keep the facilities of one kind or several, or say which kinds there are.
-
-    Raises
-    ------
-    DataError
-        If the table has no column ``kind`` or no row of this kind.
-    """
-    if kind is None:
-        return facilities
-    wanted = [kind] if isinstance(kind, str) else list(kind)
-    if "kind" not in facilities:
-        raise DataError("facilities: there is no column 'kind' to choose from; name it with rename=")
-    chosen = facilities[facilities["kind"].isin(wanted)]
-    if chosen.empty:
-        there = sorted(facilities["kind"].dropna().astype(str).unique())
-        raise DataError(f"facilities: none is of kind {', '.join(wanted)}; there are: {', '.join(there)}")
-    return chosen
 
 
 def population_cells(people: People, *, cell_m: float = 5_000) -> gpd.GeoDataFrame:

@@ -1,7 +1,7 @@
 """The tables, their columns and units, and what was found wrong in them."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
@@ -389,3 +389,28 @@ def _place_faults(frame: pd.DataFrame, spec: Table, rows: Rows) -> Iterator[str]
     ):
         if mask.any():
             yield f"{spoken_rows(rows(frame.index[mask]))}: the geometry {wrong}; {cure}"
+
+
+def rows_of_kind(facilities: Any, kind: str | Iterable[str] | None) -> Any:
+    """Keep the facilities of one kind or several, or all of them, or say which kinds there are.
+
+    Raises
+    ------
+    DataError
+        If the table has no column ``kind``, or no row of this kind.
+
+    Examples
+    --------
+    >>> rows_of_kind(pd.DataFrame({"kind": ["clinic", "school"]}), "school").index.tolist()
+    [1]
+    """
+    if kind is None:
+        return facilities
+    wanted = [kind] if isinstance(kind, str) else list(kind)
+    if "kind" not in facilities:
+        raise DataError("facilities: there is no column 'kind' to choose from; name it with rename=")
+    chosen = facilities[facilities["kind"].isin(wanted)]
+    if chosen.empty:
+        there = sorted(facilities["kind"].dropna().astype(str).unique())
+        raise DataError(f"facilities: none is of kind {', '.join(wanted)}; there are: {', '.join(there)}")
+    return chosen
