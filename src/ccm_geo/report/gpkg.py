@@ -20,10 +20,8 @@ from ccm_geo.space import LONLAT, require_crs
 
 from .sheets import without_control
 
-RAMP = ("#fff3d6", "#fdc877", "#ee8a4a", "#b8405e", "#4a1a63")
-"""Class colors from low to high: cream to dark purple, told apart in grey print and color blindness."""
-YEARS = ("#4a1a63", "#a03068", "#dd6a52", "#f9ac62", "#fde3a8")
-"""Colors of the years of a plan, the first year darkest."""
+RAMP = ("#fcefcf", "#f7bd6b", "#e2743b", "#a23560", "#48154f")
+"""Class colors from low to high, those of the maps: apart under color blindness and in grey print."""
 _UNPLANNED = "#c8c8c8"
 _RESERVED = {"fid", "geom", "ogc_fid", "rowid"}
 
@@ -201,8 +199,8 @@ def _by_class(labels: list[str], column: str) -> str:
 
 def _by_year(years: Any, column: str, symbol: str) -> str:
     order = sorted(int(year) for year in years)
-    picks = np.linspace(0, len(YEARS) - 1, max(len(order), 1)).round().astype(int)
-    steps = [(str(year), str(year), YEARS[k]) for year, k in zip(order, picks, strict=True)]
+    picks = np.linspace(len(RAMP) - 1, 0, max(len(order), 1)).round().astype(int)
+    steps = [(str(year), str(year), RAMP[k]) for year, k in zip(order, picks, strict=False)]
     return _qml([*steps, ("", "not in the plan: not safe, not released", _UNPLANNED)], column, symbol)
 
 

@@ -1,0 +1,253 @@
+"""From a study's files to its map, workbook and GeoPackage, one stage after the other."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import pandas as pd
+
+from ccm_geo import access, displacement, exposure, io, maps, planning, report, risk, scoring
+from ccm_geo.schemas import Note, notes_of
+
+from .settings import Settings
+
+Watch = Callable[[str], Any]
+"""Is told what begins, in a few words."""
+
+_ABSENT = {
+    "read_accidents": "accidents: harm is relative, so it orders areas but counts nothing",
+    "read_displacement": "displaced people: nobody is expected to come home",
+    "read_roads": "roads: people come home by distance, and no travel time is known",
+    "read_facilities": "facilities: neither their number nor the way to them is known",
+    "read_admin": "districts: the map has no borders, and people's origin is not known",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a study came to.
+
+    Parameters
+    ----------
+    plan, facts, scores, harm
+        The tables; see `prioritize`, `score` and `expected_harm`.
+    files
+        What was written, by kind: map, workbook, geopackage.
+    missing
+        Optional inputs that the study does not name, and what follows from it.
+    notes
+        Everything that was repaired, set aside, dropped, assumed or is unknown.
+    seconds
+        How long every stage took.
+    """
+
+    plan: planning.Plan
+    facts: gpd.GeoDataFrame
+    scores: Mapping[str, pd.DataFrame]
+    harm: pd.DataFrame
+    files: Mapping[str, Path]
+    missing: tuple[str, ...]
+    notes: tuple[Note, ...]
+    seconds: Mapping[str, float]
+
+
+@dataclass
+class _Stages:
+    """Tells what begins and keeps how long it took."""
+
+    watch: Watch
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        self.watch(name)
+        begun = time.perf_counter()
+        yield
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - begun
+
+
+def run_study(settings: Settings, out: Path, *, watch: Watch = lambda _: None) -> Outcome:
+    """Run a study: read, measure, score, plan, and write map, workbook and GeoPackage.
+
+    Parameters
+    ----------
+    settings
+        From `read_study`.
+    out
+        The folder to write into; made if it is not there.
+    watch
+        Called with a few words when a stage begins.
+
+    Raises
+    ------
+    CcmGeoError
+        What any stage raises: `DataError`, `SourceError`, `PlanError`.
+    """
+    stage = _Stages(watch)
+    with stage("reading"):
+        tables = read_tables(settings)
+    facts = _measured(settings, tables, stage)
+    with stage("scores"):
+        scores = {recipe.name: scoring.score(facts, recipe) for recipe in settings.definitions}
+    with stage("expected harm"):
+        harm = risk.expected_harm(
+            facts,
+            years=settings.years,
+            accidents=tables.get("accidents"),
+            numbers=settings.numbers,
+            **settings.options.get("expected_harm", {}),
+        )
+    with stage("options"):
+        chosen = settings.options.get("list_options", {})
+        options = planning.list_options(facts, settings.activities, harm, years=settings.years, **chosen)
+    with stage("plan"):
+        plan = planning.prioritize(options, settings.rules, **settings.options.get("prioritize", {}))
+    files = _written(settings, out, tables, facts, scores, harm, plan, stage)
+    missing = tuple(text for name, text in _ABSENT.items() if not settings.asks_for(name))
+    notes = notes_of(facts, *tables.values(), *scores.values(), harm, options, plan)
+    return Outcome(
+        plan=plan,
+        facts=facts,
+        scores=scores,
+        harm=harm,
+        files=files,
+        missing=missing,
+        notes=notes,
+        seconds=stage.seconds,
+    )
+
+
+def read_tables(settings: Settings) -> dict[str, Any]:
+    """Read every table that a study names, by the table's name.
+
+    Raises
+    ------
+    SourceError
+        If a file cannot be opened.
+    DataError
+        If a table cannot be used as it stands.
+    """
+    tables: dict[str, Any] = {}
+    for name in ("hazards", "population", "accidents", "admin", "displacement", "roads", "facilities"):
+        if not settings.asks_for(f"read_{name}"):
+            continue
+        given = dict(settings.options[f"read_{name}"])
+        if name == "displacement" and "admin" in tables:
+            given.setdefault("admin", tables["admin"])
+        tables[name] = getattr(io, f"read_{name}")(given.pop("source"), **given)
+    return tables
+
+
+def _measured(settings: Settings, tables: Mapping[str, Any], stage: _Stages) -> gpd.GeoDataFrame:
+    hazards, people = tables["hazards"], tables["population"]
+    accidents, moves, roads, facilities = (
+        tables.get(name) for name in ("accidents", "displacement", "roads", "facilities")
+    )
+
+    def given(function: str) -> dict[str, Any]:
+        return dict(settings.options.get(function, {}))
+
+    measures: dict[str, pd.Series[float]] = {}
+    with stage("people"):
+        measures["people_inside"] = exposure.people_near(hazards, people, within_m=0)
+        measures["people_near"] = exposure.people_near(hazards, people, **given("people_near"))
+    if accidents is not None:
+        with stage("accidents"):
+            measures["accidents_near"] = exposure.accidents_near(
+                hazards, accidents, **given("accidents_near")
+            )
+    if facilities is not None:
+        with stage("facilities"):
+            measures["facilities_near"] = exposure.facilities_near(
+                hazards, facilities, **given("facilities_near")
+            )
+    if facilities is not None and roads is not None:
+        with stage("travel time"):
+            measures["travel_min"] = access.travel_time(hazards, facilities, roads, **given("travel_time"))
+    if moves is not None:
+        with stage("arrivals"):
+            measures["arrivals"] = displacement.arrivals_near(
+                hazards, moves, people, roads=roads, **given("arrivals_near")
+            )
+    facts = hazards.assign(**measures)
+    facts.attrs = {**hazards.attrs, "notes": notes_of(hazards, *measures.values())}
+    return facts
+
+
+def _written(
+    settings: Settings,
+    out: Path,
+    tables: Mapping[str, Any],
+    facts: gpd.GeoDataFrame,
+    scores: Mapping[str, pd.DataFrame],
+    harm: pd.DataFrame,
+    plan: planning.Plan,
+    stage: _Stages,
+) -> dict[str, Path]:
+    sources = [table for name, table in tables.items() if name != "hazards"]
+    files = {"map": out / "plan.html", "workbook": out / "plan.xlsx", "geopackage": out / "plan.gpkg"}
+    with stage("map"):
+        shown = dict(settings.options.get("map_plan", {}))
+        if isinstance(shown.get("places"), (Path, list)):
+            shown["places"] = io.read_population(shown["places"])
+        drawn = maps.map_plan(
+            facts,
+            plan,
+            title=settings.title,
+            scores=next(iter(scores.values())),
+            admin=tables.get("admin"),
+            roads=tables.get("roads"),
+            population=tables["population"],
+            sources=sources,
+            **shown,
+        )
+        drawn.save(files["map"])
+    with stage("workbook"):
+        report.write_report(
+            plan,
+            facts,
+            files["workbook"],
+            scores=scores,
+            harm=harm,
+            sources=sources,
+            definitions=(*settings.definitions, settings.numbers),
+            title=settings.title,
+        )
+    with stage("GeoPackage"):
+        report.write_gpkg(facts, files["geopackage"], plan=plan, scores=scores)
+    return files
+
+
+def summary(outcome: Outcome, *, start: Path | None = None) -> str:
+    """Say in plain words what the plan buys, what is missing, and where the files are.
+
+    Parameters
+    ----------
+    outcome
+        From `run_study`.
+    start
+        Folder from which the files' paths are given; the current one where not given.
+    """
+    lines = [str(outcome.plan), ""]
+    if outcome.missing:
+        lines += ["Not given to this study:", *[f"  {text}" for text in outcome.missing], ""]
+    found = [note for note in outcome.notes if note.kind in {"repaired", "set aside", "dropped"}]
+    if found:
+        told = f"In the data {len(found)} kinds of faults were mended or set aside"
+        lines += [f"{told}; the sheet Data problems lists them with their rows.", ""]
+    words = {
+        "map": "The map, opens in any browser without internet",
+        "workbook": "The workbook, with every area and its reason",
+        "geopackage": "The layers for QGIS, with their styles",
+    }
+    lines += [f"{words[kind]}:\n  {_near(path, start)}" for kind, path in outcome.files.items()]
+    return "\n".join(lines)
+
+
+def _near(path: Path, start: Path | None) -> str:
+    whole, here = path.resolve(), (start or Path.cwd()).resolve()
+    return str(whole.relative_to(here)) if whole.is_relative_to(here) else str(path)

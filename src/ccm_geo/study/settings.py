@@ -1,0 +1,381 @@
+"""Reading ``study.toml``: its keys are the functions and parameters of ccm_geo, and nothing else.
+
+A table ``[people_near]`` holds what is given to `people_near`, a table ``[[Budget]]`` makes a `Budget`, and
+``title``, ``years`` and ``score`` stand at the top because several functions take them.
+"""
+
+import difflib
+import inspect
+import os
+import re
+import tomllib
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ccm_geo import access, displacement, exposure, io, maps, planning, report, risk, scoring
+from ccm_geo.assumptions import HARM, HarmNumbers
+from ccm_geo.errors import CcmGeoError, DataError, SourceError
+
+_GIVEN = {  # what the pipeline itself hands to each function, and a study therefore does not
+    io.read_hazards: (),
+    io.read_population: (),
+    io.read_accidents: (),
+    io.read_displacement: (),
+    io.read_roads: (),
+    io.read_facilities: (),
+    io.read_admin: (),
+    exposure.people_near: ("hazards", "people"),
+    exposure.accidents_near: ("hazards", "accidents"),
+    exposure.facilities_near: ("hazards", "facilities"),
+    access.travel_time: ("places", "facilities", "roads"),
+    displacement.arrivals_near: ("hazards", "moves", "people", "roads"),
+    risk.expected_harm: ("facts", "years", "accidents", "numbers"),
+    planning.list_options: ("facts", "activities", "harm", "years"),
+    planning.prioritize: ("options", "rules"),
+    maps.map_plan: ("facts", "plan", "scores", "admin", "roads", "population", "sources", "title"),
+    report.write_report: ("plan", "facts", "path", "scores", "harm", "sources", "definitions", "title"),
+}
+_FUNCTIONS: dict[str, Callable[..., Any]] = {call.__name__: call for call in _GIVEN}
+_RULES = {
+    rule.__name__: rule
+    for rule in (planning.Budget, planning.Share, planning.LockIn, planning.LockOut, planning.After)
+}
+_SCORES = {"RISK": scoring.RISK, "DISPLACEMENT": scoring.DISPLACEMENT}
+_TOP = ("title", "years", "score")
+_NEEDED = ("read_hazards", "read_population")
+_FILES = ("source", "admin", "places")
+_KNOWN = (*_TOP, *_FUNCTIONS, *_RULES, *_SCORES, "HARM", "Activity")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a study file asks for, checked, with all paths made absolute.
+
+    Parameters
+    ----------
+    path
+        The study file.
+    title
+        Of the map and the workbook.
+    years
+        Of the plan, rising.
+    definitions
+        The scores, the first of which orders the lists.
+    numbers
+        The numbers behind expected harm.
+    activities
+        What can be done on a hazard.
+    rules
+        What the plan must keep.
+    options
+        Parameters by function name.
+    """
+
+    path: Path
+    title: str
+    years: tuple[int, ...]
+    definitions: tuple[scoring.Score, ...]
+    numbers: HarmNumbers = HARM
+    activities: tuple[planning.Activity, ...] = planning.ACTIVITIES
+    rules: tuple[Any, ...] = ()
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def asks_for(self, function: str) -> bool:
+        """Tell whether the study has a table of that name."""
+        return function in self.options
+
+
+def read_study(path: str | os.PathLike[str]) -> Settings:
+    """Read and check a study file; nothing that it names is opened yet.
+
+    Parameters
+    ----------
+    path
+        The TOML file. Paths in it are taken from its folder; a ``source`` with ``*`` means every file that
+        fits, in the order of their names.
+
+    Raises
+    ------
+    SourceError
+        If the file cannot be read, is no TOML (names the line), or files it names are not there.
+    DataError
+        If it has unknown keys or values of the wrong kind: all of them at once, each with its line and
+        the nearest key there is.
+    """
+    file = Path(path)
+    text, tree = _parsed(file)
+    page = _Page(file, text)
+    faults = [*_unknown(tree, page), *_absent(tree)]
+    if faults:
+        raise DataError(f"{file.name}: {len(faults)} fault{'s' if len(faults) > 1 else ''}", faults)
+    options = {name: dict(tree[name]) for name in _FUNCTIONS if name in tree}
+    return Settings(
+        path=file,
+        title=tree.get("title", "Clearance plan"),
+        years=tuple(tree["years"]),
+        definitions=_definitions(tree, page),
+        numbers=_numbers(tree, page),
+        activities=_activities(tree, page),
+        rules=_rules(tree, page),
+        options={name: _located(given, file.parent, page, name) for name, given in options.items()},
+    )
+
+
+def _parsed(file: Path) -> tuple[str, dict[str, Any]]:
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as reason:
+        raise SourceError(f"{file}: is not UTF-8 text; save it as UTF-8") from reason
+    except OSError as reason:
+        raise SourceError(f"{file}: cannot be read ({reason.strerror}); check the path") from reason
+    try:
+        return text, tomllib.loads(text)
+    except tomllib.TOMLDecodeError as reason:
+        hint = "; write paths with / or in single quotes" if "escape" in str(reason).lower() else ""
+        raise SourceError(f"{file.name}: is not TOML: {reason}{hint}") from reason
+
+
+@dataclass(frozen=True)
+class _Page:
+    """The text of the study, to find the line that a fault stands in."""
+
+    file: Path
+    text: str
+
+    def line(self, table: str, key: str = "", nth: int = 0) -> str:
+        """Name the line of a key, or of its table where the key does not begin a line."""
+        here, times, head = "", {"": 1}, 0
+        for number, text in enumerate(self.text.splitlines(), 1):
+            if opened := re.match(r"\s*\[+\s*(.+?)\s*\]+", text):
+                here = opened[1].strip("\"'")
+                times[here] = times.get(here, 0) + 1
+            if here != table or times[here] != nth + 1:
+                continue
+            head = head or number
+            if key and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*=", text):
+                return f"line {number}"
+        return f"line {head}" if head and table else "the file"
+
+
+def _nearest(key: str, known: Iterable[str]) -> str:
+    listed = list(known)
+    close = difflib.get_close_matches(key, listed, 1, 0.5)
+    low = {name.lower(): name for name in listed}
+    if key.lower() in low:
+        close = [low[key.lower()]]
+    return f"did you mean {close[0]}?" if close else f"there are {', '.join(listed)}"
+
+
+def _parameters(call: Callable[..., Any]) -> dict[str, Any]:
+    """Give the parameters that a study may set, with their types."""
+    hidden = set(_GIVEN.get(call, ()))
+    hints = typing.get_type_hints(call if inspect.isfunction(call) else call.__init__)
+    names = [name for name in inspect.signature(call).parameters if name not in hidden and name != "_"]
+    return {name: hints.get(name, Any) for name in names}
+
+
+def _unknown(tree: Mapping[str, Any], page: _Page) -> list[str]:
+    faults: list[str] = []
+    for name, value in tree.items():
+        if name not in _KNOWN:
+            table = isinstance(value, (dict, list)) and not _plain_list(value)
+            line = page.line(name) if table else page.line("", name)
+            faults.append(f"{line}: there is no [{name}]; {_nearest(name, _KNOWN)}")
+        elif name in _TOP:
+            faults += _misfits_at_top(name, value, page)
+        elif name in _FUNCTIONS:
+            faults += _misfits(name, value, _parameters(_FUNCTIONS[name]), page)
+        elif name in _RULES:
+            rows = value if isinstance(value, list) else [value]
+            for nth, row in enumerate(rows):
+                faults += _misfits(name, row, _parameters(_RULES[name]), page, nth)
+        elif name in _SCORES:
+            faults += _misfits(name, value, {"weights": dict[str, float], "standing": str | None}, page)
+    return faults
+
+
+def _plain_list(value: Any) -> bool:
+    return isinstance(value, list) and not any(isinstance(one, dict) for one in value)
+
+
+def _misfits(name: str, given: Any, known: Mapping[str, Any], page: _Page, nth: int = 0) -> list[str]:
+    if not isinstance(given, dict):
+        return [f"{page.line('', name)}: {name} is a table; write [{name}] and its keys below"]
+    faults = []
+    for key, value in given.items():
+        line = page.line(name, key, nth)
+        if key not in known:
+            faults.append(f"{line}: [{name}] has no key {key}; {_nearest(key, known)}")
+        elif wrong := _misfit(value, known[key]):
+            faults.append(f"{line}: [{name}] {key} = {value!r}: give {wrong}")
+    return faults
+
+
+def _misfits_at_top(name: str, value: Any, page: _Page) -> list[str]:
+    line = page.line("", name)
+    if name == "title":
+        return [] if isinstance(value, str) else [f'{line}: title: give a text, for example title = "Plan"']
+    rows = value if isinstance(value, list) else []
+    if name == "years":
+        whole = rows and all(isinstance(y, int) and not isinstance(y, bool) for y in rows)
+        good = whole and rows == sorted(set(rows))
+        return [] if good else [f"{line}: years: give calendar years that rise, like years = [2027, 2028]"]
+    wrong = [str(one) for one in rows if one not in _SCORES]
+    if rows and not wrong:
+        return []
+    return [
+        f"{line}: score: give a list of {', '.join(_SCORES)}" + (f", not {', '.join(wrong)}" * bool(wrong))
+    ]
+
+
+_KINDS: tuple[tuple[type, Any, str], ...] = (
+    (str, str, "a text"),
+    (bool, bool, "true or false"),
+    (int, int, "a whole number"),
+    (float, (int, float), "a number"),
+    (Mapping, dict, "a table, like {a = 1}"),
+    (Iterable, list, "a list, like [1, 2]"),
+)
+_ABSTRACT = (Mapping, Iterable)
+
+
+def _misfit(value: Any, hint: Any) -> str:
+    """Say what kind is asked for where `value` is of another; an empty text where it fits."""
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        wrongs = [_misfit(value, one) for one in inner if one is not type(None)]
+        return "" if "" in wrongs else " or ".join(dict.fromkeys(wrongs))
+    if origin is typing.Literal:
+        return "" if value in inner else " or ".join(repr(one) for one in inner)
+    asked = origin if isinstance(origin, type) else hint
+    for kind, fitting, words in _KINDS:
+        if isinstance(asked, type) and (asked is kind or (kind in _ABSTRACT and issubclass(asked, kind))):
+            number = isinstance(value, bool) and kind is not bool
+            return "" if isinstance(value, fitting) and not number else words
+    return ""
+
+
+def _absent(tree: Mapping[str, Any]) -> list[str]:
+    faults = [f"[{name}] is missing: a plan needs it" for name in _NEEDED if name not in tree]
+    faults += [
+        f"[{name}] has no source: name its file"
+        for name in _FUNCTIONS
+        if name.startswith("read_") and isinstance(tree.get(name), dict) and "source" not in tree[name]
+    ]
+    if "years" not in tree:
+        faults.append("years is missing: name the years of the plan, like years = [2027, 2028, 2029]")
+    if not any(name in tree for name in _RULES):
+        faults.append("there is no rule: give at least [[Budget]] with its amount")
+    return faults
+
+
+def _definitions(tree: Mapping[str, Any], page: _Page) -> tuple[scoring.Score, ...]:
+    names = tree.get("score", ["RISK", "DISPLACEMENT"] if "read_displacement" in tree else ["RISK"])
+    return tuple(
+        _told(page, name, 0, _SCORES[name].with_weights, **tree[name]) if name in tree else _SCORES[name]
+        for name in names
+    )
+
+
+def _told(page: _Page, name: str, nth: int, make: Callable[..., Any], **given: Any) -> Any:
+    """Make a value of the study; an error says which table it stands in."""
+    try:
+        return make(**given)
+    except CcmGeoError as reason:
+        failures = getattr(reason, "failures", ())
+        first = str(reason).split("\n", 1)[0]
+        raise DataError(
+            f"{page.file.name}: {page.line(name, nth=nth)}, [{name}]: {first}", failures
+        ) from reason
+    except (TypeError, ValueError) as reason:
+        raise DataError(f"{page.file.name}: {page.line(name, nth=nth)}, [{name}]: {reason}") from reason
+
+
+def _rules(tree: Mapping[str, Any], page: _Page) -> tuple[Any, ...]:
+    rules = []
+    for name, make in _RULES.items():
+        rows = tree.get(name, [])
+        for nth, row in enumerate(rows if isinstance(rows, list) else [rows]):
+            given = {key: _by_year(value) for key, value in row.items()}
+            rules.append(_told(page, name, nth, make, **given))
+    return tuple(rules)
+
+
+def _by_year(value: Any) -> Any:
+    """Turn the keys of a table into years where all of them are numbers, as TOML knows only text."""
+    if isinstance(value, dict) and value and all(key.isdecimal() for key in value):
+        return {int(key): one for key, one in value.items()}
+    return value
+
+
+def _activities(tree: Mapping[str, Any], page: _Page) -> tuple[planning.Activity, ...]:
+    """Put the study's own rows in the place of those of the same name and ordnance, or behind the rest."""
+    rows = tree.get("Activity", [])
+    known = list(planning.ACTIVITIES)
+    for nth, row in enumerate(rows if isinstance(rows, list) else [rows]):
+        if not isinstance(row, dict) or "activity" not in row:
+            raise DataError(
+                f"{page.file.name}: {page.line('Activity', nth=nth)}: name the activity, "
+                'for example activity = "clearance"'
+            )
+        flat = {k: ";".join(v) if isinstance(v, list) else v for k, v in row.items()}
+        (own,) = _told(page, "Activity", nth, planning.read_activities, given=pd.DataFrame([flat]))
+        same = [
+            i for i, one in enumerate(known) if (one.activity, one.ordnance) == (own.activity, own.ordnance)
+        ]
+        if same:
+            known[same[0]] = own
+        else:
+            known.append(own)
+    return tuple(known)
+
+
+def _numbers(tree: Mapping[str, Any], page: _Page) -> HarmNumbers:
+    given = tree.get("HARM", {})
+    changed = {}
+    for name, row in given.items() if isinstance(given, dict) else ():
+        if name == "beliefs" or name not in HARM.__dataclass_fields__ or not isinstance(row, dict):
+            fields = [one for one in HARM.__dataclass_fields__ if one != "beliefs"]
+            raise DataError(
+                f"{page.file.name}: {page.line('HARM', name)}: [HARM.{name}]: {_nearest(name, fields)}"
+            )
+        whole = {"placeholder": False, **row}
+        changed[name] = _told(page, f"HARM.{name}", 0, replace, obj=getattr(HARM, name), **whole)
+    return _told(page, "HARM", 0, lambda **kw: replace(HARM, **kw), **changed)
+
+
+def _located(given: Mapping[str, Any], folder: Path, page: _Page, name: str) -> dict[str, Any]:
+    return {
+        key: _files(value, folder, f"{page.file.name}: {page.line(name, key)}, [{name}]")
+        if key in _FILES
+        else value
+        for key, value in given.items()
+    }
+
+
+def _files(value: Any, folder: Path, where: str) -> Any:
+    """Find the files a study names: from its own folder, ``*`` for several; addresses of databases stay."""
+    if isinstance(value, list):
+        found = [_files(one, folder, where) for one in value]
+        return [one for several in found for one in (several if isinstance(several, list) else [several])]
+    if not isinstance(value, str) or "://" in value:
+        return value
+    path = Path(value).expanduser()
+    whole = path if path.is_absolute() else folder / path
+    if "*" in path.name:
+        several = sorted(whole.parent.glob(path.name))
+        if not several:
+            raise SourceError(f"{where}: no file fits {value!r} in {whole.parent}")
+        return several
+    if not whole.exists():
+        there = [one.name for one in whole.parent.iterdir()] if whole.parent.is_dir() else []
+        near = difflib.get_close_matches(whole.name, there, 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise SourceError(f"{where}: there is no file {value!r} in {folder}{hint}")
+    return whole
