@@ -6,7 +6,7 @@ import numpy.typing as npt
 import pandas as pd
 import shapely
 
-from ccm_geo.space import LONLAT, lonlat_bounds, project
+from ccm_geo.space import LONLAT, lonlat_bounds, project, require_overlap
 
 from .findings import Findings
 
@@ -48,12 +48,24 @@ def _overlaps(metric: gpd.GeoSeries, found: Findings) -> None:
     if some:
         pick = np.linspace(0, len(one) - 1, _OVERLAP_PAIRS).astype(int)
         one, other = one[pick], other[pick]
-    meet = shapely.overlaps(shapes[one], shapes[other]) | shapely.contains(shapes[one], shapes[other])
+    meet = shapely.overlaps(shapes[one], shapes[other]) | _one_in_other(shapes, one, other)
     both = np.unique(np.concatenate([one[meet], other[meet]]))
     if len(both):
         least = "at least " if some else ""
         text = f"the area overlaps another ({least}{int(meet.sum()):,} pairs): totals count each person once"
         found.note("advice", text, metric.index[both])
+
+
+def _one_in_other(
+    shapes: npt.NDArray[np.object_], one: npt.NDArray[np.int64], other: npt.NDArray[np.int64]
+) -> npt.NDArray[np.bool_]:
+    """Tell which pairs hold one another, asking only where the extent of one holds that of the other."""
+    found = np.zeros(len(one), dtype=bool)
+    box = shapely.bounds(shapes)
+    for outer, inner in ((one, other), (other, one)):
+        fits = (box[outer, :2] <= box[inner, :2]).all(axis=1) & (box[outer, 2:] >= box[inner, 2:]).all(axis=1)
+        found[fits] |= shapely.contains(shapes[outer[fits]], shapes[inner[fits]])
+    return found
 
 
 def _same_outline(layer: gpd.GeoDataFrame, areas: "pd.Series[float]", found: Findings) -> None:
@@ -90,8 +102,8 @@ def on_points(layer: gpd.GeoDataFrame, found: Findings) -> None:
         spots = spot[stacked].nunique()
         found.note(
             "advice",
-            f"{_TOGETHER} or more records share one position ({spots:,} such positions): it may be the seat of a "
-            "municipality and not the place",
+            f"{_TOGETHER} or more records share one position ({spots:,} such positions): it may be the "
+            "seat of a municipality and not the place",
             layer.index[stacked],
         )
 
@@ -107,11 +119,11 @@ def on_strays(layer: gpd.GeoDataFrame, found: Findings) -> None:
     far = known & ((xy < low - span) | (xy > high + span)).any(axis=1)
     for at in np.flatnonzero(far):
         lon, lat = xy[at]
-        home = f"the others lie between longitude {low[0]:.1f} and {high[0]:.1f}, latitude {low[1]:.1f} and {high[1]:.1f}"
+        home = f"longitude {low[0]:.1f} to {high[0]:.1f}, latitude {low[1]:.1f} to {high[1]:.1f}"
         sign = _wrong_sign(xy[at], low - span, high + span)
         cause = f"the sign of its {sign} looks wrong" if sign else "check its coordinates"
         text = (
-            f"the record at longitude {lon:.4f}, latitude {lat:.4f} is far from all others ({home}): {cause}"
+            f"the record at longitude {lon:.4f}, latitude {lat:.4f} is far from the others ({home}): {cause}"
         )
         found.note("advice", text, layer.index[[at]])
 
@@ -147,12 +159,14 @@ def on_whole_population(people: "pd.Series[float]", found: Findings) -> None:
     whole = people.index[people > _WHOLE_SHARE * total]
     if len(whole):
         share = people[whole].max() / total
-        text = f"one record holds {share:.0%} of all people: is it a national or regional total? Leave it out with where="
+        text = f"one record holds {share:.0%} of all people: is it a total? Then leave it out with where="
         found.note("advice", text, whole)
 
 
 def on_admin(layer: gpd.GeoDataFrame, admin: gpd.GeoDataFrame, found: Findings) -> None:
-    """Tell of points outside every administrative area."""
+    """Tell of points outside every administrative area; refuse layers that lie apart altogether."""
+    ours, theirs = (lonlat_bounds(one.total_bounds, one.crs) for one in (layer, admin))
+    require_overlap(ours, theirs, (found.table, "admin"))
     areas = project(admin, layer.crs).to_numpy()
     shapes = layer.geometry.to_numpy()
     inside = np.zeros(len(layer), dtype=bool)
@@ -160,11 +174,6 @@ def on_admin(layer: gpd.GeoDataFrame, admin: gpd.GeoDataFrame, found: Findings) 
     outside = layer.index[~inside & ~shapely.is_missing(shapes)]
     if len(outside):
         found.note("advice", "the point lies outside every administrative area given with admin=", outside)
-
-
-def overlap_bounds(layer: gpd.GeoDataFrame) -> tuple[float, float, float, float]:
-    """Give the layer's extent as longitude and latitude."""
-    return lonlat_bounds(layer.total_bounds, layer.crs)
 
 
 def on_admin_codes(frame: pd.DataFrame, found: Findings) -> None:

@@ -38,8 +38,8 @@ def named(
     if told:
         spoken = ", ".join(f"{theirs!r} as {ours}" for theirs, ours in told.items())
         found.note("assumed", f"columns read by their known headings: {spoken}")
-    frame = frame.rename(columns=known)
-    return frame.loc[:, ~frame.columns.duplicated()]
+    found.headings.update({ours: theirs for theirs, ours in {**(rename or {}), **known}.items()})
+    return frame.rename(columns=known)
 
 
 def _wanted(frame: pd.DataFrame, rename: Mapping[str, str], table: str) -> dict[str, str]:
@@ -140,7 +140,7 @@ def _translated(series: pd.Series, name: str, values: Values, spec: Table) -> pd
             one: _codes(one, mapping, spelled, several=column.kind == "codes")
             for one in text.dropna().unique()
         }
-        return text.map(each)
+        return text.map(each).astype("str")
     if not mapping:
         return series
     return series.map(lambda value: mapping.get(_as_text(value), value), na_action="ignore")

@@ -94,8 +94,8 @@ _TWO_FIRST = re.compile(rf"^([{_LETTER}][^{_LETTER}]*\d[^{_LETTER}]*?)[\s,;/]*([
 def pairs(values: pd.Series) -> pd.DataFrame:
     """Read two coordinates per row from one text, latitude first as ISO 6709 has it.
 
-    ``[10.44, 76.27]``, ``10.44 76.27`` (also with height and accuracy behind), ``46°36'N, 33°12'E``. Where the
-    letters name the hemispheres, the order is theirs.
+    ``[10.44, 76.27]``, ``10.44 76.27`` (also with height and accuracy behind), ``46°36'N, 33°12'E``. Where
+    the letters name the hemispheres, the order is theirs.
 
     Returns
     -------

@@ -45,8 +45,8 @@ def read_csv(content: bytes, name: str) -> tuple[pd.DataFrame, list[str]]:
         raise DataError(f"{name}: the file is empty") from None
     except pd.errors.ParserError as error:
         raise DataError(
-            f"{name}: a line does not fit the header ({str(error).strip()}); look for a delimiter inside a text "
-            "that is not quoted"
+            f"{name}: a line does not fit the header ({str(error).strip()}); look for a delimiter inside "
+            "a text that is not quoted"
         ) from None
     return _tidy(frame, remarks)
 

@@ -28,6 +28,7 @@ class Findings:
         self.table = table
         self.faults: list[str] = []
         self.notes: list[Note] = []
+        self.headings: dict[str, str] = {}  # our column -> the heading it was read from
         self._mended: list[Note] = []
         self._names = [name for name, _ in files]
         self._ends = np.cumsum([count for _, count in files])
@@ -75,8 +76,8 @@ class Findings:
         if strict and self._mended:
             lines = [f"{spoken_rows(note.rows)}: {note.text}" for note in self._mended]
             raise DataError(
-                f"{self.table}: {len(lines)} kinds of faults would be mended or set aside; correct them in the "
-                "source, or read with strict=False",
+                f"{self.table}: {len(lines)} kinds of faults would be mended or set aside; correct them "
+                "in the source, or read with strict=False",
                 lines,
             )
         return tuple(self.notes)

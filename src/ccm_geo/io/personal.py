@@ -18,8 +18,8 @@ _TELLING = tuple(
     firstname lastname surname familyname givenname middlename maidenname fathername mothername
     fathersname mothersname nickname victimname namevictim nameofvictim personname survivorname casualtyname
     dateofbirth birthdate birthday placeofbirth dateborn datebirth bornon yearofbirth birthyear
-    phonenumber phoneno mobilenumber mobileno mobilephone telephone cellphone whatsapp homeaddress emailaddress
-    nationalid passport identitycard identitynumber personalnumber socialsecurity tazkira cnic
+    phonenumber phoneno mobilenumber mobileno mobilephone telephone cellphone whatsapp homeaddress
+    emailaddress nationalid passport identitycard identitynumber personalnumber socialsecurity tazkira cnic
     nombrevictima nombredelavictima nombresyapellidos apellido fechanacimiento fechadenacimiento
     lugardenacimiento cedula numerodocumento documentoidentidad documentodeidentidad pasaporte
     nomvictime nomdelavictime nomdefamille prenom datenaissance datedenaissance lieudenaissance
@@ -45,24 +45,24 @@ _WORDS = frozenset(
 _ONE_PERSON = frozenset(
     """
     victim victima victime vitima survivor sobreviviente survivant sobrevivente deminer informant interviewee
-    respondent owner propietario proprietaire father mother padre madre mere guardian spouse wife husband patient
-    пострадавший потерпевший жертва потерпілий постраждалий ضحية الضحية المصاب
+    respondent owner propietario proprietaire father mother padre madre mere guardian spouse wife husband
+    patient пострадавший потерпевший жертва потерпілий постраждалий ضحية الضحية المصاب
     """.split()
 )
 _PERSONS = _ONE_PERSON | frozenset(
     """
-    victims victimas victimes vitimas survivors vi casualty person persona personne pessoa beneficiary beneficiario
-    pere parent injured deceased жертвы
+    victims victimas victimes vitimas survivors vi casualty person persona personne pessoa beneficiary
+    beneficiario pere parent injured deceased жертвы
     """.split()
 )
 _NAMES = frozenset("name names nombre nombres nom noms nome nomes ime имя імя اسم الاسم نام".split())
 _PLACES = frozenset(
     """
     place site location settlement village town city hamlet community camp municipality municipio district
-    province department departamento vereda region country state county governorate oblast raion hromada admin adm
-    adm0 adm1 adm2 adm3 adm4 admin0 admin1 admin2 admin3 hazard area minefield facility hospital school road
-    organisation organization operator org operation agency device ordnance file dataset layer project task lugar
-    lieu commune village local sector island river
+    province department departamento vereda region country state county governorate oblast raion hromada
+    admin adm adm0 adm1 adm2 adm3 adm4 admin0 admin1 admin2 admin3 hazard area minefield facility hospital
+    school road organisation organization operator org operation agency device ordnance file dataset layer
+    project task lugar lieu commune village local sector island river
     """.split()
 )
 _CUT = 10  # a shapefile keeps so many letters of a heading

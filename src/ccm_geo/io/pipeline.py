@@ -63,7 +63,8 @@ def read_table(
     Returns
     -------
     pandas.DataFrame
-        A GeoDataFrame where there is a geometry, on a fresh index, with ``notes`` and ``source`` in ``attrs``.
+        A GeoDataFrame where there is a geometry, on a fresh index, with ``notes`` and ``source`` in
+        ``attrs``.
 
     Raises
     ------
@@ -114,7 +115,8 @@ def _placed(frame: pd.DataFrame, spec: Table, ask: Ask, found: Findings) -> pd.D
         layer = repair.buffered(layer, ask.radius_m, found)
     elif spec.name == "hazards" and len(layer) and layer.geom_type.isin(("Point", "MultiPoint")).all():
         raise DataError(
-            "hazards: all records are points; say how far each reaches with radius_m=, metres, for example radius_m=250"
+            "hazards: all records are points; say how far each reaches with radius_m=, metres, for "
+            "example radius_m=250"
         )
     layer = repair.of_kind(layer, spec, found)
     return repair.valid(layer, found) if "Polygon" in spec.shapes else layer

@@ -95,8 +95,8 @@ def located(
         return frame
     there = ", ".join(repr(str(name)) for name in frame.columns)
     raise DataError(
-        f"{found.table}: no geometry and no columns with coordinates; the columns are {there}: name them with lon= "
-        "and lat=, or wkt=; a table without places can be joined by code to the frame of read_admin"
+        f"{found.table}: no geometry and no columns with coordinates; the columns are {there}: name them "
+        "with lon= and lat=, or wkt=; a table without places can be joined by code to the frame of read_admin"
     )
 
 
@@ -187,8 +187,8 @@ def _layer(
     if crs is None:
         if not degrees:
             raise CRSError(
-                f"{found.table}: {' and '.join(map(repr, used))} have no coordinate reference system; say which one with "
-                "crs=, for example crs='EPSG:4326' for longitude and latitude"
+                f"{found.table}: {' and '.join(map(repr, used))} have no coordinate reference system; say "
+                "which one with crs=, for example crs='EPSG:4326' for longitude and latitude"
             )
         found.note(
             "assumed", f"longitude and latitude in {' and '.join(map(repr, used))} are taken as WGS 84"
@@ -242,13 +242,14 @@ def _with_crs(layer: gpd.GeoDataFrame, crs: Any, found: Findings) -> gpd.GeoData
         )
         return layer.set_crs(asked, allow_override=True)
     raise CRSError(
-        f"{found.table}: the file says that its CRS is {own.name}, crs= says {asked.name}; leave crs= out, or, if the "
-        "file is wrong, read it with geopandas, use set_crs(..., allow_override=True) and give that frame"
+        f"{found.table}: the file says that its CRS is {own.name}, crs= says {asked.name}; leave crs= "
+        "out, or, if the file is wrong, read it with geopandas, use set_crs(..., allow_override=True) "
+        "and give that frame"
     )
 
 
 def without_impossible(layer: gpd.GeoDataFrame, found: Findings) -> gpd.GeoDataFrame:
-    """Set records aside whose coordinates cannot be, where they are the few; refuse the layer where they are many.
+    """Set aside the few records whose coordinates cannot be; refuse a layer where they are many.
 
     Raises
     ------

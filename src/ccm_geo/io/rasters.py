@@ -21,10 +21,8 @@ _DRIVERS = {".tif": "GTiff", ".tiff": "GTiff", ".asc": "AAIGrid", ".grd": "AAIGr
 _UNITS = ("people", "people_per_km2")
 
 
-def is_raster(source: Any) -> bool:
+def is_raster(source: str | os.PathLike[str]) -> bool:
     """Tell whether a source is a raster, by its ending (or by what is inside an archive)."""
-    if not isinstance(source, (str, os.PathLike)):
-        return False
     path = Path(source)
     if path.suffix.lower() == ".zip" and path.is_file():
         return bool(_inside(path))
@@ -98,7 +96,7 @@ def _described(
             raise CRSError(
                 f"population: {path.name} does not say where its cells lie; export it with georeference"
             )
-        own = None if raster.crs is None else pyproj.CRS.from_wkt(raster.crs.to_wkt())
+        own = _own_crs(raster.crs)
         notes = [] if raster.count == 1 else [_of_bands(raster.count, band)]
         described = PopulationRaster(
             path=address,
@@ -123,6 +121,14 @@ def _described(
     return described
 
 
+def _own_crs(crs: rasterio.crs.CRS | None) -> pyproj.CRS | None:
+    """Keep the authority's code, which knows the area of use."""
+    if crs is None:
+        return None
+    authority = crs.to_authority(confidence_threshold=100)
+    return pyproj.CRS.from_authority(*authority) if authority else pyproj.CRS.from_wkt(crs.to_wkt())
+
+
 def _of_bands(count: int, band: int) -> Note:
     return Note("population", "assumed", f"the raster has {count} bands; band {band} holds the people")
 
@@ -144,8 +150,8 @@ def _settled(own: pyproj.CRS | None, asked: Any, name: str) -> pyproj.CRS:
     if asked is None:
         if own is None:
             raise CRSError(
-                f"population: {name} has no coordinate reference system; say which one it is with crs=, for example "
-                "crs='EPSG:4326' for longitude and latitude"
+                f"population: {name} has no coordinate reference system; say which one it is with crs=, "
+                "for example crs='EPSG:4326' for longitude and latitude"
             )
         return own
     crs = pyproj.CRS.from_user_input(asked)
@@ -161,8 +167,8 @@ def _require_place(raster: PopulationRaster, name: str) -> None:
     left, bottom, right, top = raster.bounds
     if raster.crs.is_geographic and (left < -181 or right > 361 or bottom < -91 or top > 91):
         raise CRSError(
-            f"population: cells of {name} run from {left:g} to {right:g} and {bottom:g} to {top:g}, which are no "
-            f"degrees as {raster.crs.name} asks; give the projected CRS with crs="
+            f"population: cells of {name} run from {left:g} to {right:g} and {bottom:g} to {top:g}, which "
+            f"are no degrees as {raster.crs.name} asks; give the projected CRS with crs="
         )
     use = raster.crs.area_of_use
     if use is None or use.west > use.east:
@@ -171,6 +177,6 @@ def _require_place(raster: PopulationRaster, name: str) -> None:
     apart = west > use.east + 3 or east < use.west - 3 or south > use.north + 3 or north < use.south - 3
     if apart:
         raise CRSError(
-            f"population: {name} lies outside the area of use of {raster.crs.name} ({use.name}); the file's CRS is "
-            "probably wrong: give the right one with crs="
+            f"population: {name} lies outside the area of use of {raster.crs.name} ({use.name}); the "
+            "file's CRS is probably wrong: give the right one with crs="
         )

@@ -14,7 +14,7 @@ from .findings import Findings
 Shapes = npt.NDArray[np.object_]
 
 SLIVER_M2 = 1.0
-"""Smallest area that counts, square metres: what is left of a line drawn twice, not a place a team can go to."""
+"""Smallest area that counts, square metres: less is what is left of a line drawn twice."""
 
 _SURROGATES = frozenset(("objectid", "fid", "ogcfid", "gid", "globalid", "oid"))
 _DIMENSION = {"Point": 0, "LineString": 1, "Polygon": 2}
@@ -116,8 +116,8 @@ def _single_points(shapes: Shapes) -> Shapes:
 def valid(layer: gpd.GeoDataFrame, found: Findings) -> gpd.GeoDataFrame:
     """Make polygons valid and turn their shells counter-clockwise.
 
-    Land inside any ring that is drawn stays inside: a loop drawn twice over does not become a hole, as it does
-    with the even-odd rule. Suspected land must not get lost by a repair.
+    Land inside any ring that is drawn stays inside: a loop drawn twice over does not become a hole, as it
+    does with the even-odd rule. Suspected land must not get lost by a repair.
     """
     shapes = layer.geometry.to_numpy().copy()
     areal = shapely.get_dimensions(shapes) == 2
@@ -169,8 +169,8 @@ def buffered(layer: gpd.GeoDataFrame, radius_m: float, found: Findings) -> gpd.G
 def without_repeats(frame: pd.DataFrame, key: str, found: Findings, repeats: str | None) -> pd.DataFrame:
     """Drop records repeated in full, or keep and count them.
 
-    Without an id and at a single point, two accidents and one accident written twice look the same; there they
-    are kept unless `repeats` is ``drop``.
+    Without an id and at a single point, two accidents and one accident written twice look the same; there
+    they are kept unless `repeats` is ``drop``.
     """
     again = _repeated(frame, key)
     if not again.any():
@@ -180,8 +180,12 @@ def without_repeats(frame: pd.DataFrame, key: str, found: Findings, repeats: str
     if repeats == "drop" or (repeats is None and sure):
         found.mend("dropped", "the record repeats an earlier one in full", index)
         return frame[~again]
-    text = "the record repeats an earlier one in full; it is kept, since nothing tells an accident written twice from two"
-    found.note("advice", f"{text}: read with repeats='drop' if each should count once", index)
+    found.note(
+        "advice",
+        "the record repeats an earlier one in full; kept, since nothing tells one written twice from two: "
+        "read with repeats='drop' if each should count once",
+        index,
+    )
     return frame
 
 
@@ -193,15 +197,18 @@ def _has_areas(frame: pd.DataFrame) -> bool:
 
 def _repeated(frame: pd.DataFrame, key: str) -> npt.NDArray[np.bool_]:
     """Find records equal to an earlier one in everything but a database's own row number."""
-    spare = [
-        name for name in frame.columns if key in frame.columns and name != key and plain(name) in _SURROGATES
-    ]
+    named = key in frame.columns
+    spare = [name for name in frame.columns if named and name != key and plain(name) in _SURROGATES]
     rest = pd.DataFrame(frame.drop(columns=[*spare, "geometry"], errors="ignore"))
     for name in rest.columns[[pd.api.types.is_object_dtype(dtype) for dtype in rest.dtypes]]:
         rest[name] = rest[name].astype(str)
+    alike = (rest[[key]] if named else rest).duplicated(keep=False).to_numpy() | (rest.shape[1] == 0)
+    rest = rest[alike]
     if isinstance(frame, gpd.GeoDataFrame):
-        rest["geometry"] = pd.factorize(shapely.to_wkb(frame.geometry.to_numpy()))[0]
-    return rest.duplicated().to_numpy()
+        rest["geometry"] = pd.factorize(shapely.to_wkb(frame.geometry.to_numpy()[alike]))[0]
+    again = np.zeros(len(frame), dtype=bool)
+    again[alike] = rest.duplicated().to_numpy()
+    return again
 
 
 def with_ids(frame: pd.DataFrame, key: str, found: Findings, *, unique: bool) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from ccm_geo.space import LONLAT, project
 from .findings import Findings
 from .values import numbers
 
-# UNHCR's population tables have a column per group; asylum seekers and stateless people are not on the move home.
+# UNHCR's tables have a column per group; asylum seekers and stateless people are not on the move home.
 _UNHCR = {"refugees": "refugee", "returnedrefugees": "returnee", "idps": "idp", "returnedidps": "returnee"}
 _DTM_GROUP = ("numpresentidpind", "idpind", "numberidps", "idpindividuals")
 _DTM_CODES = {
@@ -24,27 +24,17 @@ _DTM_CODES = {
 
 
 def by_group(frame: pd.DataFrame, found: Findings) -> pd.DataFrame:
-    """Give one row per group where the source has a column per group; name the group where a heading says it."""
+    """Give one row per group where the source has a column per group, and name the group."""
     bare = {plain(name): str(name) for name in frame.columns}
     wide = {bare[word]: group for word, group in _UNHCR.items() if word in bare}
     if "people" not in frame.columns and wide:
         return _long(frame, wide, found)
-    if "group" not in frame.columns and _told(found, _DTM_GROUP):
+    if "group" not in frame.columns and plain(found.headings.get("people", "")) in _DTM_GROUP:
         found.note(
             "assumed", "group is 'idp' for every record: the column counts internally displaced people"
         )
         frame = frame.assign(group="idp")
     return _leveled(frame, bare)
-
-
-def _told(found: Findings, words: tuple[str, ...]) -> bool:
-    """Tell whether `people` was read from one of these headings."""
-    return any(
-        plain(word) in plain(note.text)
-        for note in found.notes
-        for word in words
-        if "known headings" in note.text
-    )
 
 
 def _long(frame: pd.DataFrame, wide: dict[str, str], found: Findings) -> pd.DataFrame:
@@ -92,8 +82,8 @@ def latest(frame: pd.DataFrame, level: int | None, found: Findings) -> pd.DataFr
     ):
         found.note(
             "advice",
-            f"several operations ({', '.join(map(str, operations[:5]))}) are added up: if two count the same people, keep "
-            "one with where={'operation': ...}",
+            f"several operations ({', '.join(map(str, operations[:5]))}) are added up: if two count the "
+            "same people, keep one with where={'operation': ...}",
         )
     return frame
 
@@ -151,7 +141,10 @@ def placed(frame: pd.DataFrame, areas: gpd.GeoDataFrame | None, found: Findings)
     shapes = codes.map(known)
     unmatched = frame.index[codes.notna() & shapes.isna()]
     if len(unmatched):
-        text = "the origin_code is not among the codes of admin=: where these people come from is unknown"
+        some = ", ".join(map(repr, codes[unmatched].unique()[:3]))
+        text = (
+            f"the origin_code ({some} ...) is not among the codes of admin=: where they come from is unknown"
+        )
         found.note("unknown", text, unmatched)
     origin = gpd.GeoSeries(
         shapes.where(shapes.notna(), None).to_numpy(dtype=object), frame.index, crs=frame.crs
@@ -176,7 +169,7 @@ def _sites(frame: gpd.GeoDataFrame, areas: gpd.GeoDataFrame, found: Findings) ->
 def _areas_by_code(
     areas: gpd.GeoDataFrame, codes: "pd.Series[str]", what: str, found: Findings
 ) -> dict[str, shapely.Geometry]:
-    """Find the column of `areas` that holds these codes, and each code's area; parts of one code are joined."""
+    """Find the column of `areas` that holds these codes, and each code's area, its parts joined."""
     wanted = set(codes.dropna())
     candidates = [
         name for name in areas.columns if name != "geometry" and pd.api.types.is_string_dtype(areas[name])

@@ -45,7 +45,7 @@ _JSON = (".geojson", ".json", ".topojson")
 _TEXT = (".csv", ".tsv", ".txt")
 _FORMATS = (*_BEGINS, *_JSON, ".kml", *_TEXT)
 _SIDECARS = (".dbf", ".shx", ".prj", ".cpg")
-_SPOKEN = "GeoPackage, Shapefile, GeoJSON, TopoJSON, FlatGeobuf, KML, GeoParquet, SQLite, CSV and Excel, also zipped"
+_SPOKEN = "GeoPackage, Shapefile, (Geo)JSON, FlatGeobuf, KML, GeoParquet, SQLite, CSV and Excel, also zipped"
 _HEAD = 65_536
 
 
@@ -273,7 +273,11 @@ def _parquet(file: Path | io.BytesIO) -> pd.DataFrame:
 
 
 def _one_geometry(frame: pd.DataFrame) -> pd.DataFrame:
-    """Keep the active geometry alone, under the name ``geometry``."""
+    """Keep the active geometry alone, under the name ``geometry``, and headings as text."""
+    frame = frame.rename(columns=str)
+    again = sorted(set(frame.columns[frame.columns.duplicated()]))
+    if again:
+        raise DataError(f"the heading {', '.join(map(repr, again))} stands over several columns; rename them")
     if not isinstance(frame, gpd.GeoDataFrame):
         return frame
     active = frame.active_geometry_name

@@ -1,5 +1,6 @@
-"""Reading the tables of a plan: whatever file they come in, with every fault told and every repair counted."""
+"""Reading the tables of a plan, whatever file they come in; faults are told, repairs are counted."""
 
+import os
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -54,14 +55,16 @@ def read_hazards(
         Column -> value that holds where the file does not say, for example
         ``{"hazard_class": "SHA", "status": "open"}``.
     where
-        Column -> value or values to keep, or a function from the table to a mask. What it leaves out is counted.
+        Column -> value or values to keep, or a function from the table to a mask. What it leaves out is
+        counted.
     radius_m
         Turns points and lines into areas of that radius, metres.
     lon, lat, wkt
-        Columns with longitude and latitude (or x and y) or well-known text, where their headings do not say so.
+        Columns with longitude and latitude (or x and y) or well-known text, where their headings do not say
+        so.
     repeats
-        ``drop`` or ``keep`` records repeated in full. By default they are dropped, except single points without
-        an id, where nothing tells a record written twice from two.
+        ``drop`` or ``keep`` records repeated in full. By default they are dropped, except single points
+        without an id, where nothing tells a record written twice from two.
     strict
         Refuse what would be mended or set aside.
 
@@ -69,14 +72,14 @@ def read_hazards(
     -------
     geopandas.GeoDataFrame
         Columns of ``describe("hazards")`` and all others of the file, and ``area_m2``, the measured area.
-        Polygons are valid, their shells counter-clockwise. What was mended, set aside, dropped or assumed stands
-        in ``.attrs["notes"]``, the files and their hashes in ``.attrs["source"]``.
+        Polygons are valid, their shells counter-clockwise. What was mended, set aside, dropped or assumed
+        stands in ``.attrs["notes"]``, the files and their hashes in ``.attrs["source"]``.
 
     Raises
     ------
     DataError
-        With all faults in ``.failures``: unknown codes, text for numbers, negative areas, unreadable dates, blank
-        ids, missing columns.
+        With all faults in ``.failures``: unknown codes, text for numbers, negative areas, unreadable dates,
+        blank ids, missing columns.
     CRSError
         If the CRS is missing or cannot be true.
     SourceError
@@ -147,8 +150,8 @@ def read_population(
         Which band of a raster, counted from 1.
     layer, rename, values, crs, assume, where, lon, lat, wkt, strict
         As in `read_hazards`. Of OpenStreetMap, keep settlements alone, for example
-        ``where={"TAG": "place", "VALUE": ["city", "town", "village", "hamlet"]}``: places of country or region
-        carry totals.
+        ``where={"TAG": "place", "VALUE": ["city", "town", "village", "hamlet"]}``: places of country or
+        region carry totals.
 
     Returns
     -------
@@ -170,7 +173,7 @@ def read_population(
     >>> read_population(table)["people"].tolist()
     [1200.0]
     """
-    if rasters.is_raster(source):
+    if isinstance(source, (str, os.PathLike)) and rasters.is_raster(source):
         return rasters.describe_raster(source, unit=unit, band=band, crs=crs)
     ask = Ask(
         layer=layer,
@@ -232,7 +235,7 @@ def read_accidents(
 
     Examples
     --------
-    >>> table = pd.DataFrame({"Longitude": [18.1], "Latitude": [44.1], "killed": [1], "victim_name": ["N. N."]})
+    >>> table = pd.DataFrame({"lon": [18.1], "lat": [44.1], "killed": [1], "victim_name": ["N. N."]})
     >>> accidents = read_accidents(table)
     >>> "victim_name" in accidents, accidents.attrs["notes"][0].text
     (False, "columns with personal data are dropped at the door: 'victim_name'")
@@ -285,8 +288,8 @@ def read_displacement(
     Parameters
     ----------
     source, layer, rename, values, crs, assume, where, lon, lat, wkt, repeats, strict
-        As in `read_hazards`. Tables of IOM DTM and of UNHCR are known by their headings; the latter have a column
-        per group and become one row per group.
+        As in `read_hazards`. Tables of IOM DTM and of UNHCR are known by their headings; the latter have a
+        column per group and become one row per group.
     admin
         Administrative areas with a column of codes; they give the place of each ``origin_code``.
     level
@@ -295,8 +298,9 @@ def read_displacement(
     Returns
     -------
     geopandas.GeoDataFrame
-        Columns of ``describe("displacement")`` and the others of the source; ``geometry`` is the site, or None;
-        with `admin`, ``origin`` is the area they come from, in the same CRS, None where the code is not there.
+        Columns of ``describe("displacement")`` and the others of the source; ``geometry`` is the site, or
+        None; with `admin`, ``origin`` is the area they come from, in the same CRS, None where the code is
+        not there.
 
     Raises
     ------
@@ -363,7 +367,8 @@ def read_roads(
     Examples
     --------
     >>> line = shapely.LineString([(18, 44), (18.1, 44)])
-    >>> read_roads(gpd.GeoDataFrame({"highway": ["track"]}, geometry=[line], crs="EPSG:4326"))["road_class"][0]
+    >>> found = gpd.GeoDataFrame({"highway": ["track"]}, geometry=[line], crs="EPSG:4326")
+    >>> read_roads(found)["road_class"][0]
     'track'
     """
     ask = Ask(
@@ -405,8 +410,8 @@ def read_facilities(
     Returns
     -------
     geopandas.GeoDataFrame
-        Columns of ``describe("facilities")`` and the others of the file, as points; a building counts as a point
-        inside it.
+        Columns of ``describe("facilities")`` and the others of the file, as points; a building counts as a
+        point inside it.
 
     Raises
     ------
@@ -463,7 +468,8 @@ def read_admin(
     Returns
     -------
     geopandas.GeoDataFrame
-        Columns of ``describe("admin")`` and the others of the file. Join on ``code``: two areas may bear one name.
+        Columns of ``describe("admin")`` and the others of the file. Join on ``code``: two areas may bear one
+        name.
 
     Raises
     ------

@@ -64,7 +64,7 @@ def flags(values: pd.Series) -> Reading:
     Examples
     --------
     >>> flags(pd.Series(["yes", "No", None, "так"])).read.tolist()
-    [True, False, nan, True]
+    [True, False, <NA>, True]
     """
     if pd.api.types.is_bool_dtype(values):
         return Reading(values, pd.Series(False, index=values.index))
@@ -72,7 +72,8 @@ def flags(values: pd.Series) -> Reading:
     found = pd.Series(None, index=values.index, dtype=object)
     found[text.isin(_YES)] = True
     found[text.isin(_NO)] = False
-    return Reading(found, text.notna() & found.isna())
+    unread = text.notna() & found.isna()
+    return Reading(found.astype("boolean" if found.isna().any() else bool), unread)
 
 
 _YEAR = re.compile(r"(?:1[89]|20|21)\d\d(?:\.0)?")
