@@ -1,7 +1,7 @@
 """Maps that open with no internet."""
 
-from .build import map_plan, map_scores
-from .offline import OfflineMap
-from .words import DISCLAIMER, WORDS
+from ccm_geo.maps.build import map_plan, map_scores
+from ccm_geo.maps.offline import OfflineMap
+from ccm_geo.maps.words import DISCLAIMER, WORDS
 
 __all__ = ["DISCLAIMER", "WORDS", "OfflineMap", "map_plan", "map_scores"]

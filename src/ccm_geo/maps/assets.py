@@ -1,4 +1,4 @@
-"""What the page is made of besides data: Leaflet and our own scripts, as text that asks the network for nothing."""
+"""What the page is made of besides data: Leaflet and our own scripts, which ask the network for nothing."""
 
 import base64
 import re
@@ -92,8 +92,8 @@ def inlined(address: str, at_hand: dict[str, str | Path]) -> str:
         return leaflet_style()
     if address not in at_hand:
         raise SourceError(
-            f"map: a layer needs {address}, which is on the network; this page must open without one. Leave the "
-            f"layer out, or save that file once where there is internet and say where it lies: "
+            f"map: a layer needs {address}, which is on the network; this page must open without one. Leave "
+            f"the layer out, or save that file once where there is internet and say where it lies: "
             f"m.at_hand[{address!r}] = 'the_file'"
         )
     try:
@@ -129,7 +129,7 @@ class _Fetches(HTMLParser):
         if tag == "meta" and given.get("http-equiv", "").lower() == "refresh":
             self.addresses.append(given.get("content", ""))
 
-    def handle_endtag(self, tag: str) -> None:
+    def handle_endtag(self, tag: str) -> None:  # noqa: ARG002 - HTMLParser's signature
         self._inside = ""
 
     def handle_data(self, data: str) -> None:

@@ -6,17 +6,18 @@ template literals, where a backtick or ``${`` breaks out. For the time of one re
 gets a stand-in for its template that marks the rendered text as literal, and loses it afterwards.
 """
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
-import folium
 from branca.element import Element, Html, Link, MacroElement
+from folium import Popup, TileLayer, Tooltip
+from folium.raster_layers import ImageOverlay
 
 from ccm_geo.errors import SourceError
-
-from .assets import fetched, is_remote
+from ccm_geo.maps.assets import fetched, is_remote
 
 _OPENINGS = ("{{", "{%", "{#")
 _ADDRESSES = ("tiles", "url", "embed_link")
@@ -67,39 +68,49 @@ def _marked(macro: Any) -> Any:
     return lambda *args: literal(str(macro(*args)))
 
 
+def tree(element: Any) -> "OrderedDict[str, Any]":
+    """Give the children of an element by name; branca offers them under a private name only."""
+    return vars(element)["_children"]
+
+
+def identity(element: Any) -> str:
+    """Give the random part of an element's name."""
+    return vars(element)["_id"]
+
+
 def descendants(element: Any) -> Iterator[Any]:
     """Walk an element and all that hangs on it, popups' insides included."""
     yield element
-    for child in element._children.values():
+    inside = [*tree(element).values(), *(tree(element.html).values() if isinstance(element, Popup) else ())]
+    for child in inside:
         yield from descendants(child)
-    if isinstance(element, folium.Popup):
-        for child in element.html._children.values():
-            yield from descendants(child)
 
 
 @contextmanager
 def text_stays_text(root: Any) -> Iterator[None]:
-    """Keep every text below ``root`` literal while it renders; leave the tree as it was found."""
-    undo: list[tuple[dict[str, Any], dict[str, Any]]] = []
+    """Keep every text below `root` literal while it renders; leave the tree as it was found."""
     elements = list(descendants(root))
-    for element in elements:
-        state = vars(element)
-        undo.append((state, {**state, "_children": element._children.copy()}))
-        if isinstance(element, folium.Tooltip):
-            element.text = in_backticks(element.text)
-        elif isinstance(element, folium.Popup):
-            for part in element.html._children.values():
-                if isinstance(part, Html):
-                    undo.append((vars(part), dict(vars(part))))
-                    part.data = in_backticks(part.data.replace("\\`", "`"))
-        if isinstance(element, MacroElement):
-            element._template = _Literal(element._template)
+    before = [{**vars(element), "_children": tree(element).copy()} for element in elements]
     try:
+        for element in elements:
+            _escape_for_script(element)
+            if isinstance(element, MacroElement):
+                vars(element)["_template"] = _Literal(element._template)  # noqa: SLF001 - no other way to it
         yield
     finally:
-        for state, before in reversed(undo):
-            state.clear()
-            state.update(before)
+        for element, state in zip(elements, before, strict=True):
+            vars(element).clear()
+            vars(element).update(state)
+
+
+def _escape_for_script(element: Any) -> None:
+    """Write texts that Folium puts between backticks so that they end there and nowhere before."""
+    if isinstance(element, Tooltip):
+        element.text = in_backticks(element.text)
+    elif isinstance(element, Popup):
+        for part in tree(element.html).values():
+            if isinstance(part, Html):
+                part.data = in_backticks(part.data.replace("\\`", "`"))  # Folium escaped these and no others
 
 
 def require_offline(root: Any) -> None:
@@ -113,8 +124,8 @@ def require_offline(root: Any) -> None:
     for element in descendants(root):
         for address in _addresses_of(element):
             raise SourceError(
-                f"map: a {type(element).__name__} asks for {address}, which is on the network; this page must "
-                f"open without one. {_cure(element)}"
+                f"map: a {type(element).__name__} asks for {address}, which is on the network; this page "
+                f"must open without one. {_cure(element)}"
             )
 
 
@@ -126,7 +137,7 @@ def _addresses_of(element: Element) -> Iterator[str]:
     if isinstance(options, dict):
         yield from (v for k, v in options.items() if str(k).lower().endswith("url") and is_remote(v))
         yield from _remote_in(options.get("html"))
-    if isinstance(element, folium.Tooltip):
+    if isinstance(element, Tooltip):
         yield from _remote_in(element.text)
     elif isinstance(element, Html) and element.script:
         yield from _remote_in(element.data)
@@ -138,8 +149,8 @@ def _remote_in(html: object) -> Iterator[str]:
 
 
 def _cure(element: Element) -> str:
-    if isinstance(element, folium.TileLayer):
+    if isinstance(element, TileLayer):
         return "Leave the background map out; districts and roads are drawn when you pass admin= and roads=."
-    if isinstance(element, folium.raster_layers.ImageOverlay):
+    if isinstance(element, ImageOverlay):
         return "Give the picture as a file on this machine or as an array: Folium then puts it into the page."
     return "Save it once where there is internet and give the file, or leave it out."

@@ -9,19 +9,18 @@ browser every request.
 import base64
 import hashlib
 import html
+import os
 import re
-import secrets
-from collections import OrderedDict
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar
+from typing import Any, BinaryIO
 
 import folium
-from branca.element import CssLink, Element, Figure, JavascriptLink
+from branca.element import Element, Figure, JavascriptLink, Link
 from folium.template import Template
 
 from ccm_geo.errors import SourceError
-
-from .assets import (
+from ccm_geo.files import replace_atomically
+from ccm_geo.maps.assets import (
     LEAFLET_CSS,
     LEAFLET_JS,
     fetched,
@@ -31,25 +30,26 @@ from .assets import (
     own_text,
     scripts_in,
 )
-from .guard import descendants, require_offline, text_stays_text
-from .payload import Scene
-from .words import direction
+from ccm_geo.maps.guard import descendants, identity, require_offline, text_stays_text, tree
+from ccm_geo.maps.payload import Scene
+from ccm_geo.maps.picture import Box
+from ccm_geo.maps.words import direction
 
 _OWN_SCRIPTS = ("shim.js", "layer.js", "panel.js")
 _ID = re.compile(r"(?<=_)[0-9a-f]{32}(?![0-9a-f])")
 _POLICY = (
-    "default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; img-src data: blob:; font-src data:; "
-    "base-uri 'none'; form-action 'none'"
+    "default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; img-src data: blob:; "
+    "font-src data:; base-uri 'none'; form-action 'none'"
 )
 
 
-class _Page(Figure):  # type: ignore[misc]
+class _Page(Figure):
     """The figure around an offline map: writes the whole page, so that every way to show it is the same."""
 
     def __init__(self, shown: "OfflineMap") -> None:
         super().__init__(height="640px")
         self._shown = shown
-        self.header._children.clear()
+        tree(self.header).clear()  # the page states its encoding itself
         self.add_child(shown)
 
     def render(self, **kwargs: Any) -> str:
@@ -62,56 +62,64 @@ class _Page(Figure):  # type: ignore[misc]
         """
         require_offline(self)
         parts = (self.header, self.html, self.script)
-        kept = [OrderedDict(part._children) for part in parts]
+        before = [tree(part).copy() for part in parts]
         try:
             with text_stays_text(self._shown):
-                for child in self._children.values():
+                for child in tree(self).values():
                     child.render(**kwargs)
+                names = {identity(element) for element in descendants(self)}
                 head, body, script = (
-                    [self._given(element) for element in part._children.values()] for part in parts
+                    _clean("\n".join(self._text_of(element) for element in tree(part).values()))
+                    for part in parts
                 )
-                names = {element._id for element in descendants(self)}
         finally:
-            for part, children in zip(parts, kept, strict=True):
-                part._children = children
-        return self._compose("".join(head), "\n".join(body), "\n".join(script), names)
-
-    def _given(self, element: Element) -> str:
-        if isinstance(element, JavascriptLink):
-            return "" if element.url == LEAFLET_JS else _script(inlined(element.url, self._shown.at_hand))
-        if isinstance(element, CssLink):
-            return "" if element.url == LEAFLET_CSS else _style(inlined(element.url, self._shown.at_hand))
-        return str(element.render())
-
-    def _compose(self, head: str, body: str, script: str, names: set[str]) -> str:
-        shown = self._shown
-        own = "\n".join([leaflet_script(), *map(own_text, _OWN_SCRIPTS)])
+            for part, children in zip(parts, before, strict=True):
+                tree(part).clear()
+                tree(part).update(children)
         steady = _steady_names(names, head + body + script)
-        head, body, script = (
-            _ID.sub(lambda found: steady.get(found[0], found[0]), t) for t in (head, body, script)
-        )
-        style = _style(leaflet_style()) + _style(own_text("style.css"))
-        frame = shown.scene.framed(body) if shown.scene else f"<main>{body}</main>"
-        content = f"{head}{style}</head>\n<body>\n{frame}\n"
-        trailing = _script(own) + _script(
-            f"(function () {{\n{script}\n}})();" if shown.scene is None else script
-        )
-        allowed = [_hash(text) for text in scripts_in(content + trailing)]
-        payload = shown.scene.element() if shown.scene else ""
-        title = html.escape(shown.title) or "Map"
-        page = (
-            f'<!DOCTYPE html>\n<html lang="{html.escape(shown.language)}" dir="{direction(shown.language)}">\n<head>\n'
-            f'<meta charset="utf-8">\n<meta http-equiv="Content-Security-Policy" content="'
-            f'{html.escape(_POLICY.format(scripts=" ".join(allowed)), quote=True)}">\n'
-            f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-            f'<meta name="referrer" content="no-referrer">\n<title>{title}</title>\n'
-            f"{content}{payload}{trailing}</body>\n</html>\n"
-        )
+        head, body, script = (_ID.sub(lambda m: steady.get(m[0], m[0]), t) for t in (head, body, script))
+        page = _composed(self._shown, head, body, script)
         _require_silent(page)
         return page
 
+    def _text_of(self, element: Element) -> str:
+        if not isinstance(element, Link):
+            return str(element.render())
+        if element.url in {LEAFLET_JS, LEAFLET_CSS}:
+            return ""  # on board of every page
+        text = inlined(element.url, self._shown.at_hand)
+        return _script(text) if isinstance(element, JavascriptLink) else _style(text)
 
-class OfflineMap(folium.Map):  # type: ignore[misc]
+
+def _composed(shown: "OfflineMap", head: str, body: str, script: str) -> str:
+    own = "\n".join([leaflet_script(), *map(own_text, _OWN_SCRIPTS)])
+    styles = _style(leaflet_style()) + _style(own_text("style.css"))
+    above, below = shown.scene.frame if shown.scene else ("<main>", "</main>")
+    top, framed, bottom = styles + _script(own) + head, f"{above}{body}{below}", _script(script)
+    allowed = " ".join(map(_hash, scripts_in(f"{top}<body>{framed}{bottom}")))
+    policy = html.escape(_POLICY.format(scripts=allowed))
+    data = shown.scene.element() if shown.scene else ""
+    return f"""<!DOCTYPE html>
+<html lang="{html.escape(shown.language)}" dir="{direction(shown.language)}">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{html.escape(_clean(shown.title)) or "Map"}</title>
+{top}</head>
+<body>
+{_clean(framed)}
+{data}{bottom}</body>
+</html>
+"""
+
+
+def _clean(text: str) -> str:
+    """Write line ends as browsers read them, and no half letters, or a script's hash would not fit it."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace").decode("utf-8")
+
+
+class OfflineMap(folium.Map):
     """A Folium map whose page opens with no network.
 
     Everything of Folium that needs nothing from the network can be added to it: markers, popups, tooltips,
@@ -142,8 +150,8 @@ class OfflineMap(folium.Map):  # type: ignore[misc]
     True
     """
 
-    default_js: ClassVar[list[tuple[str, str]]] = [("leaflet", LEAFLET_JS)]
-    default_css: ClassVar[list[tuple[str, str]]] = [("leaflet_css", LEAFLET_CSS)]
+    default_js = [("leaflet", LEAFLET_JS)]  # noqa: RUF012 - Folium declares it so
+    default_css = [("leaflet_css", LEAFLET_CSS)]  # noqa: RUF012 - as above
     _template = Template(
         """
         {% macro html(this, kwargs) %}
@@ -151,7 +159,9 @@ class OfflineMap(folium.Map):  # type: ignore[misc]
         {% endmacro %}
         {% macro script(this, kwargs) %}
             var {{ this.get_name() }} = ccm.map({{ this.get_name()|tojson }}, {
-                center: {{ this.location|tojson }}, crs: L.CRS.{{ this.crs }}, ...{{ this.options|tojavascript }}
+                center: {{ this.location|tojson }},
+                crs: L.CRS.{{ this.crs }},
+                ...{{ this.options|tojavascript }}
             }, {{ this.corners|tojson }});
         {% endmacro %}
         """
@@ -164,7 +174,7 @@ class OfflineMap(folium.Map):  # type: ignore[misc]
         title: str = "",
         language: str = "en",
         scene: Scene | None = None,
-        box: tuple[float, float, float, float] | None = None,
+        box: Box | None = None,
         **options: Any,
     ) -> None:
         super().__init__(location=location, tiles=None, **options)
@@ -175,7 +185,12 @@ class OfflineMap(folium.Map):  # type: ignore[misc]
         self.at_hand: dict[str, str | Path] = {}
         _Page(self)
 
-    def save(self, outfile: str | bytes | Path | BinaryIO, close_file: bool = True, **kwargs: Any) -> None:
+    def save(
+        self,
+        outfile: str | bytes | Path | BinaryIO,
+        close_file: bool = True,  # noqa: FBT001, FBT002 - Folium's signature
+        **kwargs: Any,
+    ) -> None:
         """Write the page.
 
         Parameters
@@ -184,39 +199,24 @@ class OfflineMap(folium.Map):  # type: ignore[misc]
             Path, or a binary file that is open for writing. A path gets the whole page or stays as it was.
         close_file
             Whether to close a file that was given open.
-        kwargs
-            Handed to Folium's rendering.
 
         Raises
         ------
         SourceError
             If a layer needs the network, or the file cannot be written.
         """
-        page = self.get_root().render(**kwargs).encode("utf-8", "replace")
-        if isinstance(outfile, str | bytes | Path):
-            _write(Path(outfile.decode() if isinstance(outfile, bytes) else outfile), page)
+        page = self.get_root().render(**kwargs).encode("utf-8")
+        if isinstance(outfile, str | bytes | os.PathLike):
+            with replace_atomically(os.fsdecode(outfile)) as draft:
+                draft.write_bytes(page)
             return
         outfile.write(page)
         if close_file:
             outfile.close()
 
 
-def _write(path: Path, content: bytes) -> None:
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        beside.write_bytes(content)
-        beside.replace(path)
-    except OSError as error:
-        raise SourceError(
-            f"map: {path} cannot be written ({error.strerror}); close the file where it is open, or choose "
-            "another folder"
-        ) from error
-    finally:
-        beside.unlink(missing_ok=True)
-
-
 def _steady_names(names: set[str], text: str) -> dict[str, str]:
-    """Number Folium's random names in the order in which they occur, so that equal maps are equal files."""
+    """Give Folium's random names numbers in the order they occur in, so that equal maps are equal files."""
     found = dict.fromkeys(name for name in _ID.findall(text) if name in names)
     return {name: f"{number:032x}" for number, name in enumerate(found, start=1)}
 
@@ -240,6 +240,6 @@ def _require_silent(page: str) -> None:
     asked = fetched(page)
     if asked:
         raise SourceError(
-            f"map: the page would ask for {asked[0]}; it must open without a network. Take out the element of your "
-            "own that names this address, or put its content into the page"
+            f"map: the page would ask for {asked[0]}; it must open without a network. Take out the element "
+            "of your own that names this address, or put its content into the page"
         )

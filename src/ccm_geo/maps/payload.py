@@ -10,13 +10,14 @@ import base64
 import gzip
 import html
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import geopandas as gpd
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import shapely
 
 from ccm_geo.space import to_lonlat
@@ -38,7 +39,7 @@ class Column:
 
     Parameters
     ----------
-    values
+    numbers
         Whole numbers, at most 31 bits.
     step
         What one of them is worth; 0.01 for a number told to two decimals.
@@ -46,7 +47,7 @@ class Column:
         Whether each is told as the difference from the one before.
     """
 
-    values: Ints
+    numbers: Ints
     step: float = 1.0
     delta: bool = False
 
@@ -64,18 +65,13 @@ class Scene:
     pictures
         PNG files by name.
     frame
-        The page's skeleton, HTML with one ``{map}`` where the map goes.
+        HTML before and after the map.
     """
 
     content: Mapping[str, Any]
     columns: Mapping[str, Column]
     pictures: Mapping[str, bytes] = field(default_factory=dict)
-    frame: str = "<main>{map}</main>"
-
-    def framed(self, body: str) -> str:
-        """Give the skeleton with the map in its place."""
-        before, after = self.frame.split("{map}", 1)
-        return f"{before}{body}{after}"
+    frame: tuple[str, str] = ("<main>", "</main>")
 
     def element(self) -> str:
         """Give the data as an element that no browser runs and no template reads."""
@@ -89,7 +85,7 @@ def packed(scene: Scene) -> str:
     at = 0
     for name, column in scene.columns.items():
         planes = _planes(column)
-        index[name] = [at, len(column.values), column.step, int(column.delta)]
+        index[name] = [at, len(column.numbers), column.step, int(column.delta)]
         pieces.append(planes)
         at += len(planes)
     pictures = {}
@@ -105,7 +101,7 @@ def packed(scene: Scene) -> str:
 
 
 def _planes(column: Column) -> bytes:
-    values = column.values.astype(np.int64)
+    values = column.numbers.astype(np.int64)
     if column.delta:
         values = np.diff(values, prepend=np.int64(0))
     folded = np.where(values >= 0, 2 * values, -2 * values - 1).astype("<u4")  # small numbers of either sign
@@ -119,7 +115,7 @@ def measured(values: npt.ArrayLike, *, digits: int = 0) -> Column:
 
     Examples
     --------
-    >>> measured([1.25, float("nan")], digits=1).values.tolist()
+    >>> measured([1.25, float("nan")], digits=1).numbers.tolist()
     [12, -2147483648]
     """
     numbers = np.asarray(values, dtype=float)
@@ -128,28 +124,21 @@ def measured(values: npt.ArrayLike, *, digits: int = 0) -> Column:
     while largest * 10.0**digits > _PEAK:
         digits -= 1
     whole = np.where(known, np.round(np.where(known, numbers, 0.0) * 10.0**digits), MISSING)
-    return Column(values=whole.astype(np.int64), step=10.0**-digits)
+    return Column(numbers=whole.astype(np.int64), step=10.0**-digits)
 
 
-def coded(values: Any) -> tuple[list[str], Column]:
+def coded(values: Iterable[Any]) -> tuple[list[str], Column]:
     """Turn texts into a list of different texts and a column of places in it; -1 where there is none.
 
     Examples
     --------
     >>> words, places = coded(["SHA", None, "CHA", "SHA"])
-    >>> words, places.values.tolist()
+    >>> words, places.numbers.tolist()
     (['SHA', 'CHA'], [0, -1, 1, 0])
     """
-    known: dict[str, int] = {}
-    places = [-1 if _blank(value) else known.setdefault(str(value), len(known)) for value in values]
-    return list(known), Column(values=np.array(places, dtype=np.int64))
-
-
-def _blank(value: Any) -> bool:
-    if value is None:
-        return True
-    missing = value != value
-    return missing is not False and (not isinstance(missing, bool | np.bool_) or bool(missing))
+    told = pd.Series(values, dtype=object)
+    places, known = pd.factorize(told.where(told.isna(), told.astype(str)))
+    return [str(value) for value in known], Column(numbers=places.astype(np.int64))
 
 
 def degrees(values: npt.ArrayLike, *, delta: bool = False) -> Column:
@@ -157,7 +146,7 @@ def degrees(values: npt.ArrayLike, *, delta: bool = False) -> Column:
     numbers = np.asarray(values, dtype=float)
     known = np.isfinite(numbers)
     whole = np.where(known, np.round(np.where(known, numbers, 0.0) * UNITS_PER_DEGREE), MISSING)
-    return Column(values=whole.astype(np.int64), step=1 / UNITS_PER_DEGREE, delta=delta)
+    return Column(numbers=whole.astype(np.int64), step=1 / UNITS_PER_DEGREE, delta=delta)
 
 
 def polygons(layer: gpd.GeoDataFrame | gpd.GeoSeries) -> tuple[npt.NDArray[np.object_], Ints]:
@@ -189,11 +178,12 @@ def outlines(
     areas, rows = polygons(layer)
     simpler = shapely.simplify(areas, simpler_deg, preserve_topology=True)
     simpler = np.where(shapely.is_empty(simpler), areas, simpler)
-    return ringed(*shapely.get_rings(simpler, return_index=True), rows, len(layer))
+    rings, part = shapely.get_rings(simpler, return_index=True)
+    return ringed(rings, rows[part], len(layer))
 
 
-def ringed(rings: npt.NDArray[np.object_], of_part: Ints, rows: Ints, count: int) -> dict[str, Column]:
-    """Turn rings or lines into columns; ``rows[of_part[i]]`` is the row of ring i."""
+def ringed(rings: npt.NDArray[np.object_], rows: Ints, count: int) -> dict[str, Column]:
+    """Turn rings or lines, in the order of their rows, into columns."""
     xy, of_ring = shapely.get_coordinates(rings, return_index=True)
     told = np.round(xy * UNITS_PER_DEGREE).astype(np.int64)
     fresh = np.ones(len(told), dtype=bool)
@@ -201,10 +191,10 @@ def ringed(rings: npt.NDArray[np.object_], of_part: Ints, rows: Ints, count: int
     told, of_ring = told[fresh], of_ring[fresh]
     step = 1 / UNITS_PER_DEGREE
     return {
-        "rings": Column(values=np.bincount(rows[of_part], minlength=count).astype(np.int64)),
-        "points": Column(values=np.bincount(of_ring, minlength=len(rings)).astype(np.int64)),
-        "x": Column(values=told[:, 0], step=step, delta=True),
-        "y": Column(values=told[:, 1], step=step, delta=True),
+        "rings": Column(numbers=np.bincount(rows, minlength=count).astype(np.int64)),
+        "points": Column(numbers=np.bincount(of_ring, minlength=len(rings)).astype(np.int64)),
+        "x": Column(numbers=told[:, 0], step=step, delta=True),
+        "y": Column(numbers=told[:, 1], step=step, delta=True),
     }
 
 

@@ -16,10 +16,9 @@ from rasterio.warp import reproject
 from rasterio.windows import Window
 from rasterio.windows import from_bounds as window_of
 
+from ccm_geo.maps.payload import polygons
 from ccm_geo.schemas import PopulationRaster
 from ccm_geo.space import lonlat_bounds, project
-
-from .payload import polygons
 
 _WEB = pyproj.CRS.from_epsg(3857)
 _LONLAT = pyproj.CRS.from_epsg(4326)
@@ -75,9 +74,8 @@ def _of_raster(
 ) -> npt.NDArray[np.float64] | None:
     """Read the raster no finer than the picture needs, as a density, and bring it into Web Mercator."""
     box = rasterio.transform.array_bounds(*shape, frame)
-    here = pyproj.Transformer.from_crs(_WEB, people.crs, always_xy=True).transform_bounds(
-        *box, densify_pts=21
-    )
+    web = pyproj.Transformer.from_crs(_WEB, people.crs, always_xy=True)
+    here = web.transform_bounds(box[0], box[1], box[2], box[3], densify_pts=21)
     whole = Window(0, 0, people.width, people.height)
     rotated = people.transform.b != 0 or people.transform.d != 0
     try:
@@ -117,7 +115,7 @@ def _cell_km2(people: PopulationRaster, scaled: Affine, size: tuple[int, int]) -
     if not people.crs.is_geographic:
         unit = people.crs.axis_info[0].unit_conversion_factor
         return np.full((size[0], 1), cell * unit**2 / 1e6)
-    latitude = (scaled @ (0.0, np.arange(size[0]) + 0.5))[1]
+    latitude = scaled.f + scaled.e * (np.arange(size[0]) + 0.5)
     km_per_degree = 111.32
     area: npt.NDArray[np.float64] = cell * km_per_degree**2 * np.cos(np.radians(latitude))
     return area[:, None]
@@ -164,7 +162,7 @@ def indexed_png(shade: npt.NDArray[np.uint8], colors: tuple[str, ...]) -> bytes:
         (b"IHDR", header),
         (b"PLTE", palette),
         (b"tRNS", b"\x00"),
-        (b"IDAT", zlib.compress(rows, 9)),
+        (b"IDAT", zlib.compress(rows.tobytes(), 9)),
         (b"IEND", b""),
     ]
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, body) for kind, body in chunks)

@@ -1,6 +1,6 @@
-"""What a map shows: areas, their numbers and texts, and the land around them, made ready for the page."""
+"""What a map shows first of all: the areas, their texts and their numbers."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,18 +11,11 @@ import pandas as pd
 import shapely
 
 from ccm_geo.errors import DataError
-from ccm_geo.schemas import PopulationRaster
+from ccm_geo.maps.payload import Column, Ints, coded, degrees, measured, outlines, polygons
+from ccm_geo.maps.picture import Box
 from ccm_geo.space import lonlat_points, require_crs, to_lonlat
 
-from .payload import Column, Ints, coded, degrees, measured, outlines, polygons, ringed
-from .picture import Box, population_picture
-
-RAMP = ("#48154f", "#a23560", "#e2743b", "#f7bd6b", "#fcefcf")
-"""Dark purple over orange to cream: apart under color blindness and in grey print; the palest is outlined."""
-CATEGORIES = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#5a5a5a")
-"""Colors without an order that stay apart under color blindness (Okabe and Ito, 2008)."""
-CLOSED_COLOR = "#6d7480"
-UNKNOWN_COLOR = "#4d4d4d"
+Floats = npt.NDArray[np.float64]
 
 _TEXTS = ("hazard_class", "status", "evidence", "ordnance", "land_use", "adm1", "adm2", "surveyed_on")
 _UNITS = {
@@ -36,12 +29,9 @@ _UNITS = {
     "travel_min": ("min", 0),
     "detour_min": ("min", 0),
 }
-_NAMES = ("adm2", "name", "NAME", "adm1", "code")
-_ROAD_POINTS = 160_000
-_PLACES = 4_000
+_MANY = 500
 _CROWD = 5_000  # areas on one screen above which dots run into one mass
 _SCREEN = 1000 * 700  # pixels
-_ROAD_ORDER = ("motorway", "trunk", "primary", "national", "secondary", "provincial", "tertiary", "district")
 
 
 @dataclass(kw_only=True)
@@ -52,50 +42,6 @@ class Parts:
     columns: dict[str, Column] = field(default_factory=dict)
     pictures: dict[str, bytes] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Entry:
-    """One line of the legend.
-
-    Parameters
-    ----------
-    label
-        What it says.
-    color
-        Written ``#rrggbb``.
-    detail
-        What is added in grey, such as the class's breaks.
-    kind
-        ``fill``, ``hollow`` or ``hatch``.
-    focus
-        Whether the districts' shade counts it.
-    keep
-        Whether it stays in the legend with nothing to show.
-    """
-
-    label: str
-    color: str
-    detail: str = ""
-    kind: str = "fill"
-    focus: bool = False
-    keep: bool = False
-
-    def told(self) -> dict[str, Any]:
-        """Give the entry as JSON."""
-        return vars(self)
-
-
-def ramp(count: int) -> list[str]:
-    """Take so many colors from the ramp, darkest first, evenly apart.
-
-    >>> ramp(2)
-    ['#48154f', '#fcefcf']
-    """
-    stops = np.array([[int(color[i : i + 2], 16) for i in (1, 3, 5)] for color in RAMP], dtype=float)
-    at = np.linspace(0, len(RAMP) - 1, count) if count > 1 else np.zeros(1)
-    mixed = np.column_stack([np.interp(at, range(len(RAMP)), stops[:, channel]) for channel in range(3)])
-    return ["#" + "".join(f"{round(value):02x}" for value in color) for color in mixed]
 
 
 def require_facts(facts: Any) -> None:
@@ -110,8 +56,8 @@ def require_facts(facts: Any) -> None:
     """
     if not isinstance(facts, gpd.GeoDataFrame):
         raise DataError(
-            f"map: facts are a {type(facts).__name__} without outlines; give the GeoDataFrame that read_hazards "
-            "returned, with the measures as columns"
+            f"map: facts are a {type(facts).__name__} without outlines; give the GeoDataFrame that "
+            "read_hazards returned, with the measures as columns"
         )
     require_crs(facts, "facts")
     if "hazard_id" not in facts:
@@ -142,7 +88,7 @@ def add_hazards(
         parts.content["name"] = {"list": names}
     _add_texts(parts, facts, words, details, public=public)
     _add_numbers(parts, facts, words)
-    return _box_of(place)
+    return _box_of(shown)
 
 
 def _coarse(facts: gpd.GeoDataFrame) -> gpd.GeoSeries:
@@ -185,154 +131,18 @@ def _spoken(column: str) -> str:
     return column.replace("_", " ").strip().capitalize()
 
 
-def _box_of(place: npt.NDArray[np.float64]) -> Box:
-    known = place[np.isfinite(place).all(axis=1)]
+def _box_of(layer: gpd.GeoDataFrame) -> Box:
+    edges = shapely.bounds(to_lonlat(layer).to_numpy())
+    known = edges[np.isfinite(edges).all(axis=1)]
     if not len(known):
         return (-180.0, -60.0, 180.0, 75.0)
-    # one point with a wrong sign must not make the whole country a speck
-    cut = 0.002 if len(known) > 500 else 0.0
-    low, high = np.quantile(known, [cut, 1 - cut], axis=0)
-    margin = np.maximum(0.06 * (high - low), 0.01)
-    (west, south), (east, north) = low - margin, high + margin
+    # one area with a wrong sign must not make the whole country a speck
+    cut = 0.002 if len(known) > _MANY else 0.0
+    low, high = np.quantile(known[:, :2], cut, axis=0), np.quantile(known[:, 2:], 1 - cut, axis=0)
+    margin = np.maximum(0.05 * (high - low), 0.01)
+    west, south = low - margin
+    east, north = high + margin
     return (float(west), float(max(south, -84)), float(east), float(min(north, 84)))
-
-
-def add_districts(parts: Parts, admin: gpd.GeoDataFrame, box: Box, *, name: str | None) -> Box:
-    """Add districts near the areas and the district of every area; give the box that shows both."""
-    require_crs(admin, "admin")
-    label = name or next((column for column in _NAMES if column in admin), None)
-    if label is None or label not in admin:
-        raise DataError("map: no column of admin gives the districts' names; say which one with admin_name=")
-    lonlat = to_lonlat(admin)
-    near = shapely.intersects(lonlat.to_numpy(), shapely.box(*_wider(box, 0.5)))
-    kept = gpd.GeoDataFrame(
-        {"label": admin[label].to_numpy()[near]}, geometry=lonlat.to_numpy()[near], crs=4326
-    )
-    if kept.empty:
-        parts.notes.append("The districts given do not reach the areas and are not drawn.")
-        return box
-    size = max(box[2] - box[0], box[3] - box[1])
-    parts.columns |= {f"district_{k}": c for k, c in _shared_outlines(kept, min(0.003, size / 4000)).items()}
-    middle = lonlat_points(kept)
-    parts.content["districts"] = {
-        "names": ["" if pd.isna(value) else str(value) for value in kept["label"]],
-        "lonlat": np.round(middle, 4).tolist(),
-    }
-    lon, lat = (parts.columns[f"hazard_{axis}"] for axis in ("lon", "lat"))
-    places = shapely.points(lon.values * lon.step, lat.values * lat.step)
-    areas, rows = polygons(kept)
-    member = np.full(len(places), -1, dtype=np.int64)
-    which, part = shapely.STRtree(areas).query(places, predicate="intersects")
-    member[which[::-1]] = rows[part[::-1]]
-    parts.columns["hazard_district"] = Column(values=member)
-    used = areas[np.isin(rows, member)]
-    return _around(box, used) if len(used) else box
-
-
-def _wider(box: Box, share: float) -> Box:
-    dx, dy = share * (box[2] - box[0]), share * (box[3] - box[1])
-    return (box[0] - dx, box[1] - dy, box[2] + dx, box[3] + dy)
-
-
-def _around(box: Box, areas: npt.NDArray[np.object_]) -> Box:
-    west, south, east, north = shapely.total_bounds(areas)
-    limit = _wider(box, 0.25)
-    return (max(west, limit[0]), max(south, limit[1]), min(east, limit[2]), min(north, limit[3]))
-
-
-def _shared_outlines(layer: gpd.GeoDataFrame, simpler_deg: float) -> dict[str, Column]:
-    """Simplify neighbors together, so that no gap opens between them."""
-    areas, rows = polygons(layer)
-    if shapely.coverage_is_valid(areas):
-        areas = shapely.coverage_simplify(areas, simpler_deg)
-    else:
-        areas = shapely.simplify(areas, simpler_deg)
-    solid = ~shapely.is_empty(areas)
-    return ringed(*shapely.get_rings(areas[solid], return_index=True), rows[solid], len(layer))
-
-
-def add_roads(parts: Parts, roads: gpd.GeoDataFrame, box: Box) -> None:
-    """Add roads near the areas, the more important ones first, as many as the page can carry."""
-    require_crs(roads, "roads")
-    lines = to_lonlat(roads).to_numpy()
-    kind = roads["road_class"].astype(str) if "road_class" in roads else pd.Series("road", index=roads.index)
-    speed = (
-        pd.to_numeric(roads["speed_kmh"], errors="coerce")
-        if "speed_kmh" in roads
-        else pd.Series(0.0, roads.index)
-    )
-    near = shapely.intersects(lines, shapely.box(*_wider(box, 0.3)))
-    order = _road_order(kind[near], speed[near])
-    merged, classes, points, left_out = [], [], 0, []
-    for place, name in enumerate(order):
-        group = shapely.line_merge(shapely.union_all(lines[near & (kind == name).to_numpy()], grid_size=1e-5))
-        simple = shapely.get_parts(shapely.simplify(group, 2e-4))
-        points += int(shapely.get_num_coordinates(simple).sum())
-        if points > _ROAD_POINTS and merged:
-            left_out = list(order[place:])
-            break
-        merged.append(simple)
-        classes.append(np.full(len(simple), place, dtype=np.int64))
-    if left_out:
-        parts.notes.append(f"Roads of class {', '.join(left_out)} are left out to keep the page small.")
-    if not merged or not points:
-        return
-    all_lines = np.concatenate(merged)
-    rows = np.arange(len(all_lines))
-    parts.columns |= {f"road_{k}": c for k, c in ringed(all_lines, rows, rows, len(all_lines)).items()}
-    parts.columns["road_class"] = Column(values=np.concatenate(classes))
-    parts.content["roads"] = {"classes": len(merged)}
-
-
-def _road_order(kind: pd.Series, speed: pd.Series) -> list[str]:
-    """Fastest class first; where no speed is known, by what the class is called."""
-    known = {name: place for place, name in enumerate(_ROAD_ORDER)}
-    usual = speed.fillna(0).groupby(kind).median()
-    return sorted(
-        usual.index, key=lambda name: (-usual[name], known.get(str(name).lower(), len(known)), str(name))
-    )
-
-
-def add_places(parts: Parts, places: gpd.GeoDataFrame, box: Box, *, name: str | None) -> None:
-    """Add settlements near the areas, the largest first, with their names where they have any."""
-    require_crs(places, "places")
-    spot = lonlat_points(places)
-    wide = _wider(box, 0.3)
-    near = (
-        (spot[:, 0] >= wide[0]) & (spot[:, 0] <= wide[2]) & (spot[:, 1] >= wide[1]) & (spot[:, 1] <= wide[3])
-    )
-    people = (
-        pd.to_numeric(places["people"], errors="coerce")
-        if "people" in places
-        else pd.Series(0.0, places.index)
-    )
-    size = people.fillna(0).to_numpy()
-    rows = np.flatnonzero(near)
-    rows = rows[np.argsort(-size[rows], kind="stable")][:_PLACES]
-    if int(near.sum()) > _PLACES:
-        parts.notes.append(f"The {_PLACES:,} largest of {int(near.sum()):,} settlements are drawn.")
-    if not len(rows):
-        return
-    label = name or next((column for column in ("name", "NAME", "place_name") if column in places), None)
-    if label is not None and label not in places:
-        raise DataError(f"map: places have no column {label}, which places_name= names")
-    names = [] if label is None else ["" if pd.isna(v) else str(v) for v in places[label].iloc[rows]]
-    parts.columns["place_lon"], parts.columns["place_lat"] = (degrees(v) for v in spot[rows].T)
-    parts.content["places"] = {"names": names}
-
-
-def add_population(parts: Parts, people: PopulationRaster | gpd.GeoDataFrame, box: Box) -> None:
-    """Add people as a picture; settlements given as points are added as settlements instead."""
-    if isinstance(people, gpd.GeoDataFrame):
-        require_crs(people, "population")
-        if not len(polygons(people)[0]):
-            if "places" not in parts.content:
-                add_places(parts, people, box, name=None)
-            return
-    picture = population_picture(people, _wider(box, 0.15))
-    if picture is not None:
-        parts.pictures["people"] = picture.png
-        parts.content["people"] = {"box": [round(edge, 6) for edge in picture.box]}
 
 
 def status_codes(facts: gpd.GeoDataFrame) -> Ints:
@@ -362,8 +172,3 @@ def levels_of(facts: gpd.GeoDataFrame, box: Box) -> dict[str, float]:
 
 def _half(zoom: float) -> float:
     return float(np.ceil(2 * zoom) / 2)
-
-
-def labels_of(values: Iterable[Any]) -> list[str]:
-    """Give different texts in the order in which they first occur."""
-    return list(dict.fromkeys(str(value) for value in values))

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from ccm_geo.errors import DataError
 
 DISCLAIMER = (
-    "Only the national mine action authority releases land. Blank places on this map are not known to be free "
-    "of explosive ordnance. Boundaries, names and designations do not imply official endorsement or acceptance."
+    "Only the national mine action authority releases land. Blank places on this map are not known to be "
+    "free of explosive ordnance. Boundaries, names and designations do not imply official endorsement or "
+    "acceptance."
 )
 """Default disclaimer; a national authority replaces it by its own."""
 
@@ -66,14 +67,14 @@ WORDS = {
     "missing": "Not known: {what}. The score could be between {low} and {high}.",
     "no_date": "date of the data not given",
     "no_geometry": "{n} areas have no outline in the record and are not drawn.",
-    "no_script": "This page draws its map in the browser. Where scripts do not run, the table below stands in.",
+    "no_script": "The map is drawn by a script, which does not run here. This picture and table stand in.",
     "none_found": "Nothing found",
     "north": "North is up",
     "north_short": "N",
     "not_in_plan": "Not in this plan",
     "not_scored": "No score",
     "notes": "Notes on the data",
-    "old_browser": "This browser cannot unpack the map (needs Chrome or Edge 80, Firefox 113, Safari 16.4 or later).",
+    "old_browser": "This browser is too old for the map: use Chrome or Edge 80, Firefox 113, Safari 16.4.",
     "other_steps": "other combinations",
     "panel": "Title, search and legend",
     "parts": "Why this score",
@@ -104,6 +105,7 @@ WORDS = {
     "unit_min": "min",
     "unit_people": "people",
     "unknown": "not recorded",
+    "usd": "USD",
     "view_dots": "Each dot is one area.",
     "view_outlines": "Outlines are the recorded areas.",
     "view_shade": "Shade: number of {classes} areas. Dots: the first {n}. Zoom in for all.",
