@@ -186,6 +186,10 @@ def test_no_people_no_harm():
     assert table.loc[0, ["harm", "harm_low", "harm_high"]].tolist() == [0.0, 0.0, 0.0]
 
 
+def test_rounding_below_zero_is_nobody():
+    assert _harm(_facts(people_near=[-6e-15, 10.0], accidents_near=[0.0, 1.0])).loc[0, "harm"] == 0
+
+
 @pytest.mark.parametrize("column", ["people_near", "people_inside", "arrivals", "accidents_near"])
 @pytest.mark.parametrize("seed", range(5))
 def test_more_people_or_accidents_never_lower_the_harm_of_a_hazard(column, seed):

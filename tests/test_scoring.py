@@ -293,6 +293,10 @@ def test_negative_people_are_refused_with_their_row():
         score(pd.DataFrame({"people_near": [-5.0, 1.0]}), RISK)
 
 
+def test_rounding_below_zero_is_zero():
+    assert score(pd.DataFrame({"people_near": [-6e-15, 0.0]}), RISK)["score"].tolist() == [0.0, 0.0]
+
+
 def test_dates_are_refused_as_a_measure():
     with pytest.raises(DataError, match="cannot be scored"):
         score(pd.DataFrame({"a": pd.to_datetime(["2020-01-01"]), "b": 1.0}), TWO)

@@ -13,6 +13,8 @@ from .errors import DataError
 
 Array = npt.NDArray[np.float64]
 
+_ROUNDING = 1e-6  # a sum of people over a raster may end this far below 0
+
 
 @dataclass(frozen=True, kw_only=True)
 class LogScale:
@@ -40,8 +42,13 @@ class LogScale:
     def read(self, measure: pd.Series) -> Array:
         """Give 0 to 1 for every row, shape ``(len(measure),)``; NaN where the measure is unknown."""
         values = _numbers(measure)
-        _refuse(measure, values < 0, "is below 0", "a log scale counts from 0; give a LinearScale instead")
-        return np.minimum(np.log1p(values) / math.log1p(self.full_at), 1.0)
+        _refuse(
+            measure,
+            values < -_ROUNDING,
+            "is below 0",
+            "a log scale counts from 0; give a LinearScale instead",
+        )
+        return np.clip(np.log1p(np.maximum(values, 0.0)) / math.log1p(self.full_at), 0.0, 1.0)
 
 
 @dataclass(frozen=True, kw_only=True)

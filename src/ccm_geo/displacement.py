@@ -19,10 +19,11 @@ from . import space
 from .access import RoadGraph, minutes_between, road_graph
 from .assumptions import FIRST_YEAR_SHARE, Assumption
 from .errors import DataError
-from .exposure import people_in, population_cells
+from .exposure import people_in, people_near, population_cells
 from .schemas import Note, PopulationRaster
 
 Array: TypeAlias = npt.NDArray[np.float64]
+Rows: TypeAlias = npt.NDArray[np.intp]
 Shapes: TypeAlias = npt.NDArray[Any]
 People: TypeAlias = PopulationRaster | gpd.GeoDataFrame
 Roads: TypeAlias = gpd.GeoDataFrame | RoadGraph
@@ -32,7 +33,7 @@ MAY_RETURN = ("idp", "refugee")
 
 _GROUPS = (*MAY_RETURN, "returnee")
 _EDGE_M = 5_000.0  # longer edges of a district get vertices before they are projected, where they may bend
-_QUAD_SEGS = 8  # as in people_near
+_QUAD_SEGS = 8
 _AROUND_DEG = 0.5
 _BLOCK = 4_000_000  # pairs of site and place held at once: 32 MB
 
@@ -89,10 +90,11 @@ GRAVITY = Gravity(
 
 
 class _Land(NamedTuple):
-    """The land within reach of each hazard, in a metric CRS."""
+    """The hazards' valid shapes in a metric CRS, and how far their reach extends."""
 
     shapes: Shapes
     crs: pyproj.CRS
+    within_m: float
 
 
 class _Spread(NamedTuple):
@@ -193,7 +195,7 @@ def arrivals_near(
     expected, notes = _expected(moves, return_share, first_year_share)
     values = np.zeros(len(hazards))
     if expected.sum() > 0:
-        land = _reach(hazards, within_m)
+        land = _land(hazards, within_m)
         origins = _origins(moves)
         known = ~shapely.is_missing(origins) & ~shapely.is_empty(origins)
         home = _home(land, space.require_crs(moves, "displacement"), origins[known], expected[known], people)
@@ -206,7 +208,8 @@ def arrivals_near(
         where = np.flatnonzero(np.isnan(values) & ~gone)
         text = "Arrivals are unknown: the hazard lies outside the population layer."
         notes = (*notes, Note("hazards", "unknown", text, len(where), tuple(str(i + 1) for i in where)))
-    out = pd.Series(np.where(gone, np.nan, values), index=hazards.index, name="arrivals")
+    values = np.where(gone, np.nan, np.maximum(values, 0.0))  # no minus zero from rounding
+    out = pd.Series(values, index=hazards.index, name="arrivals")
     out.attrs["notes"] = notes
     return out
 
@@ -298,16 +301,13 @@ def _placed(total: float, home: float, drawn: float) -> tuple[Note, ...]:
     return (Note("displacement", "unknown" if lost > 0.5 else "advice", text + "."),)
 
 
-def _reach(hazards: gpd.GeoDataFrame, within_m: float) -> _Land:
-    """Give the land inside or within a distance of each hazard; hazards must be where they say."""
+def _land(hazards: gpd.GeoDataFrame, within_m: float) -> _Land:
     space.require_crs(hazards, "hazards")
     crs = space.study_crs(hazards)
     shapes = space.project(hazards, crs).to_numpy().copy()
     bad = ~(shapely.is_valid(shapes) | shapely.is_missing(shapes))
     shapes[bad] = shapely.make_valid(shapes[bad])
-    if within_m > 0:
-        shapes = shapely.buffer(shapes, within_m, quad_segs=_QUAD_SEGS)
-    return _Land(shapes, crs)
+    return _Land(shapes, crs, within_m)
 
 
 def _origins(moves: gpd.GeoDataFrame) -> Shapes:
@@ -327,13 +327,9 @@ def _home(land: _Land, crs: pyproj.CRS, origins: Shapes, expected: Array, people
     returning = np.bincount(which.ravel(), weights=expected).astype(float)
     long = shapely.segmentize(shapely.make_valid(origins[first]), _EDGE_M / space.metres_per_unit(crs))
     districts = space.project(gpd.GeoSeries(long, crs=crs), land.crs).to_numpy()
-    hazard, district, pieces = _pieces(land.shapes, districts)
     living = people_in(gpd.GeoSeries(districts, crs=land.crs), people)
     empty = ~(living > 0)
-    there = _living(pieces, land.crs, people)
-    size, whole = shapely.area(pieces), shapely.area(districts)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        share = np.where(empty[district], size / whole[district], there / living[district])
+    hazard, district, share = _shares(land, districts, living, people)
     came = share * returning[district]
     values = np.bincount(hazard, weights=np.nan_to_num(came), minlength=len(land.shapes)).astype(float)
     told = np.bincount(hazard, weights=np.isfinite(came), minlength=len(land.shapes))
@@ -352,19 +348,54 @@ def _empty_districts(empty: npt.NDArray[np.bool_], returning: Array) -> tuple[No
     return (Note("displacement", "assumed", text, int(empty.sum())),)
 
 
-def _pieces(shapes: Shapes, districts: Shapes) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Shapes]:
-    """Cut each reach by the districts that it touches; most lie inside one and need no cut."""
-    shapely.prepare(districts)
-    hazard, district = shapely.STRtree(districts).query(shapes, predicate="intersects")
-    pieces = shapes[hazard]
-    cut = ~shapely.covers(districts[district], pieces)
-    pieces[cut] = shapely.intersection(pieces[cut], districts[district[cut]])
-    some = shapely.area(pieces) > 0
-    return hazard[some], district[some], pieces[some]
+def _shares(land: _Land, districts: Shapes, living: Array, people: People) -> tuple[Rows, Rows, Array]:
+    """Say which share of which district each hazard reaches: hazard rows, district rows, shares.
+
+    Most reaches lie inside one district, where `people_near` is the share of its people; only those over a
+    border, or in a district without people, are drawn and cut.
+    """
+    borders = shapely.boundary(districts)
+    shapely.prepare(borders)
+    hazard, district = shapely.STRtree(districts).query(
+        land.shapes, predicate="dwithin", distance=land.within_m
+    )
+    empty = ~(living > 0)
+    cut = shapely.dwithin(borders[district], land.shapes[hazard], land.within_m) | empty[district]
+    pieces = shapely.intersection(_reach(land, hazard[cut]), districts[district[cut]])
+    share = np.zeros(len(hazard))
+    share[cut] = _living(pieces, land.crs, people)
+    share[~cut] = _near(land, hazard[~cut], people)
+    share /= np.where(empty, 1.0, living)[district]
+    bare = empty[district]
+    share[bare] = shapely.area(pieces[bare[cut]]) / shapely.area(districts)[district[bare]]
+    return hazard, district, share
+
+
+def _reach(land: _Land, rows: Rows) -> Shapes:
+    """Draw the land within reach of these hazards, each once, to about 1 % of the distance."""
+    each, again = np.unique(rows, return_inverse=True)
+    drawn = land.shapes[each]
+    if land.within_m > 0:
+        rough = shapely.simplify(drawn, 0.01 * land.within_m)
+        drawn = shapely.buffer(rough, land.within_m, quad_segs=_QUAD_SEGS)
+    return np.asarray(drawn[again.ravel()])
 
 
 def _living(pieces: Shapes, crs: pyproj.CRS, people: People) -> Array:
-    return people_in(gpd.GeoSeries(pieces, crs=crs), people) if len(pieces) else np.zeros(0)
+    """Count the people on pieces of land; a mere touch holds nobody."""
+    some = shapely.area(pieces) > 0
+    count = np.zeros(len(pieces))
+    if some.any():
+        count[some] = people_in(gpd.GeoSeries(pieces[some], crs=crs), people)
+    return count
+
+
+def _near(land: _Land, rows: Rows, people: People) -> Array:
+    if not len(rows):
+        return np.zeros(0)
+    return people_near(
+        gpd.GeoSeries(land.shapes[rows], crs=land.crs), people, within_m=land.within_m
+    ).to_numpy()
 
 
 def _drawn(
@@ -387,10 +418,11 @@ def _drawn(
     if not coming.any():
         return nobody
     spots = shapely.get_coordinates(space.project(cells, land.crs).to_numpy())
-    rate = _per_resident(land.shapes, spots, coming, cells["people"].to_numpy())
-    here = _living(land.shapes, land.crs, people)
+    rate = _per_resident(land, spots, coming, cells["people"].to_numpy())
+    here = np.zeros(len(rate))
+    here[rate > 0] = _near(land, np.flatnonzero(rate > 0), people)
     notes = (*(graph.notes if graph else ()), *_gravity_notes(int(some.sum()), graph, gravity))
-    return _Spread(np.where(rate == 0, 0.0, here * rate), float(coming.sum()), notes)
+    return _Spread(here * rate, float(coming.sum()), notes)
 
 
 def _huff(
@@ -436,10 +468,11 @@ def _minutes(
     return np.asarray(apart * 60 / 1_000 / gravity.straight_kmh.value)
 
 
-def _per_resident(shapes: Shapes, spots: Array, coming: Array, residents: Array) -> Array:
+def _per_resident(land: _Land, spots: Array, coming: Array, residents: Array) -> Array:
     """Give arrivals per resident of the blocks within reach of each hazard, or of the nearest block."""
     tree = shapely.STRtree(shapely.points(spots))
-    hazard, cell = tree.query(shapes, predicate="intersects")
+    shapes = land.shapes
+    hazard, cell = tree.query(shapes, predicate="dwithin", distance=land.within_m)
     come = np.bincount(hazard, weights=coming[cell], minlength=len(shapes))
     live = np.bincount(hazard, weights=residents[cell], minlength=len(shapes))
     lone = np.flatnonzero((live == 0) & ~shapely.is_missing(shapes) & ~shapely.is_empty(shapes))

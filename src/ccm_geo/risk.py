@@ -23,6 +23,7 @@ from .schemas import Note
 
 Array = npt.NDArray[np.float64]
 
+_ROUNDING = 1e-6  # a sum of people over a raster may end this far below 0
 _Z80 = 1.2815515655446004  # the standard normal's 90 % point: 10 % above, 10 % below
 
 
@@ -245,7 +246,11 @@ def _check(facts: pd.DataFrame, completeness: float, first_year_share: float, ob
     for column in ("people_near", "people_inside", "arrivals", "accidents_near"):
         if column in facts:
             values = pd.to_numeric(facts[column], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-            bad = (values < 0) | np.isinf(values) | (np.isnan(values) & facts[column].notna().to_numpy())
+            bad = (
+                (values < -_ROUNDING)
+                | np.isinf(values)
+                | (np.isnan(values) & facts[column].notna().to_numpy())
+            )
             rows = np.flatnonzero(bad)
             faults += [f"row {i + 1}, {column} {facts[column].iloc[i]}: give a number from 0" for i in rows]
     if faults:
@@ -258,7 +263,7 @@ _CURES = {"people_near": "; make it with people_near(hazards, people), and leave
 def _column(facts: pd.DataFrame, name: str) -> Array:
     if name not in facts:
         return np.full(len(facts), np.nan)
-    return pd.to_numeric(facts[name]).to_numpy(dtype=float, na_value=np.nan)
+    return np.maximum(pd.to_numeric(facts[name]).to_numpy(dtype=float, na_value=np.nan), 0.0)
 
 
 def _seen(
