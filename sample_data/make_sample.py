@@ -17,8 +17,8 @@ import pandas as pd
 import pyogrio
 import rasterio
 import shapely
+from rasterio import Affine
 from rasterio.features import geometry_mask
-from rasterio.transform import from_origin
 
 SEED = 20_260_801
 WEST, NORTH = 88.20, 14.80  # upper left corner, degrees
@@ -143,7 +143,7 @@ def population(path: Path, places: pd.DataFrame, rng: np.random.Generator) -> No
     farms = rng.random(grid.shape) < 0.015
     grid[farms] += rng.gamma(1.0, 1.2, int(farms.sum()))
     grid = np.round(grid * 8) / 8
-    here = from_origin(WEST, NORTH, CELL, CELL)
+    here = Affine(CELL, 0, WEST, 0, -CELL, NORTH)
     void = geometry_mask([shapely.transform(outline().buffer(0.8), lonlat)], grid.shape, here)
     grid[void] = -99_999
     with rasterio.open(
@@ -342,13 +342,13 @@ def displacement(lines: list[Points], rng: np.random.Generator) -> pd.DataFrame:
     river, first, second, _, last = lines
     spots = np.vstack([river[[10, 30, 52, 60, 63, 88, 100]], first[[14, 24]], second[[18]], last[[20]]])
     at = lonlat(spots + rng.normal(0, 0.5, spots.shape)).round(5)
-    base = rng.gamma(2.0, 330, len(at)).round() + 60
+    base = rng.gamma(2.0, 1_300, len(at)).round() + 250
     rows: list[list[object]] = [list(TAGS.values())]
     for number, day, grown in ((1, "2025-09-15", 1.3), (2, "2026-01-15", 1.15), (3, "2026-05-15", 1.0)):
         for i, (x, y) in enumerate(at):
             share = round(float(rng.beta(5, 3)), 2)
             group = "returnee" if i in {3, 7} else "idp"
-            people = None if (number, i) == (3, 8) else round(base[i] * grown)  # one was not assessed
+            people = None if (number, i) == (3, 5) else round(base[i] * grown)  # one was not assessed
             site = [f"SITE-{i + 1:02d}", "Upper Talva response", number, day, x, y]
             rows.append([*site, group, people, HOMES[i], share])
     return pd.DataFrame(rows, columns=list(TAGS), dtype=object)
