@@ -495,4 +495,4 @@ def _placeholders(facts: pd.DataFrame, seen: _Seen, numbers: HarmNumbers) -> tup
         return ()
     listed = "; ".join(f"{name} {value:.3g}" for name, value in used["value"].items())
     text = f"Harm rests on placeholders that the national authority must replace: {listed}."
-    return (Note("harm", "assumed", text, len(used)),)
+    return (Note("harm", "assumed", text),)
