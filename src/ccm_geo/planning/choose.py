@@ -1,0 +1,182 @@
+"""Chooses the best plan, has it checked, and says how good it is and why."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ccm_geo.errors import CcmGeoError, DataError
+from ccm_geo.schemas import Note, notes_of
+
+from . import check
+from .conflicts import explain
+from .findings import looked_over
+from .model import Family, Floats, Listing, Mask, Model, build
+from .plan import Plan
+from .reasons import reasons_of
+from .rules import Rule
+from .solve import Solution, solve
+
+
+def prioritize(
+    options: pd.DataFrame,
+    rules: Sequence[Rule] = (),
+    *,
+    gap: float = 1e-3,
+    seconds: float = 60.0,
+    exact: bool = False,
+) -> Plan:
+    """Choose the options that avert most under the rules, and prove how good the choice is.
+
+    Parameters
+    ----------
+    options
+        What could be done, from `list_options` or a table of your own with option_id, benefit and
+        whatever columns the rules name. With state_from and state_to a hazard follows a path through states;
+        without them it takes one option at most; without hazard_id every option stands alone.
+    rules
+        What the plan must keep to: `Budget`, `Share`, `LockIn`, `LockOut`, `After`.
+    gap
+        How far from the best is good enough, as a share: 0.001 means that no plan can be better by more
+        than 0.1 %. What was reached stands in ``plan.gap``.
+    seconds
+        When to stop looking.
+    exact
+        Look for a proven best plan (``gap=0``); large cases may run out of time.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    DataError
+        If options or rules cannot be read.
+    PlanError
+        If no plan keeps all rules: names the rules in conflict and the smallest change that helps.
+
+    Notes
+    -----
+    The model and both engines are described in ``docs/model.md``.
+
+    Examples
+    --------
+    >>> from ccm_geo.planning import Budget, LockOut
+    >>> options = pd.DataFrame({"option_id": list("abc"), "cost_usd": [1, 2, 2], "benefit": [3.0, 4.0, 3.0]})
+    >>> plan = prioritize(options, [Budget(4), LockOut("a")])
+    >>> list(plan.table["option_id"]), plan.benefit, plan.gap
+    (['b', 'c'], 7.0, 0.0)
+    """
+    given = tuple(rules)
+    for rule in given:
+        if not isinstance(rule, Rule):
+            raise DataError(
+                f"rules: {rule!r} is not a rule; give Budget(...), Share(...), LockIn(...) and so on"
+            )
+    if not 0 <= gap < 1 or not seconds > 0:
+        raise DataError(f"prioritize: gap {gap} must be a share from 0 to 1 and seconds {seconds} above 0")
+    listing = Listing.of(options)
+    advice = looked_over(listing, given)
+    model = build(listing, given)
+    found = solve(model, gap=0.0 if exact else gap, seconds=seconds)
+    if found is None:
+        raise explain(listing, given, seconds=seconds)
+    return _plan(options, model, found, advice)
+
+
+def _plan(options: pd.DataFrame, model: Model, found: Solution, advice: list[Note]) -> Plan:
+    listing = model.listing
+    table = listing.frame[found.taken]
+    order = [c for c in ("year", "hazard_id") if c in table]
+    table = (
+        table.sort_values(order, kind="stable").reset_index(drop=True)
+        if "year" in options
+        else table.reset_index(drop=True)
+    )
+    if "hazard_id" not in options:
+        table = table.drop(columns="hazard_id")
+    benefit = float(np.sum(table["benefit"].to_numpy()))
+    wrong = check.faults_of(table, _identified(options, listing), model.rules, benefit=benefit)
+    if wrong:
+        raise CcmGeoError(
+            "prioritize: the plan found fails its own check, so it is not returned; please report this: "
+            + "; ".join(wrong[:5])
+        )
+    carried = {k: v for k, v in options.attrs.items() if k in ("benefit_unit", "horizon", "source")}
+    table.attrs = dict(carried)
+    return Plan(
+        table=table,
+        options=options,
+        rules=model.rules,
+        benefit=benefit,
+        bound=max(found.bound, benefit),
+        cost_usd=float(table["cost_usd"].sum()) if "cost_usd" in table else float("nan"),
+        use=use_of(model, found),
+        reasons=reasons_of(model, found),
+        notes=tuple(dict.fromkeys((*notes_of(options), *model.notes, *advice, *_afterthoughts(table)))),
+        checked=check.passed(table, model.rules),
+        run_id=run_id(options, model.rules),
+        benefit_unit=str(
+            carried.get("benefit_unit", "accidents averted" if "activity" in options else "benefit")
+        ),
+        horizon=carried.get("horizon"),
+    )
+
+
+def _identified(options: pd.DataFrame, listing: Listing) -> pd.DataFrame:
+    return options if "option_id" in options else listing.frame
+
+
+def _afterthoughts(table: pd.DataFrame) -> list[Note]:
+    """Say what a practitioner would object to."""
+    notes = []
+    if {"state_from", "state_to", "hazard_id"} <= set(table.columns):
+        bold = table[
+            (table["state_from"].astype(str) == "suspected") & (table["state_to"].astype(str) == "released")
+        ]
+        if len(bold):
+            text = f"{len(bold):,} suspected areas (SHA) are cleared without survey; IMAS would have them surveyed first"
+            notes.append(Note("plan", "advice", text, len(bold), tuple(bold["hazard_id"].astype(str)[:50])))
+    if "placeholder" in table and table["placeholder"].any():
+        count = int(table["placeholder"].sum())
+        text = f"{count:,} of the {len(table):,} planned rows rest on placeholder numbers; replace them with your own"
+        notes.append(Note("plan", "assumed", text, count))
+    return notes
+
+
+def use_of(model: Model, found: Solution) -> pd.DataFrame:
+    """One row per limit: rule, row, limit, used, price."""
+    parts = []
+    at = 0
+    for family in model.families:
+        prices = found.prices[at : at + len(family.labels)]
+        at += len(family.labels)
+        parts.append(_family_use(family, found.taken, prices, model.rules[family.rule].title))
+    columns = ["rule", "row", "limit", "used", "price"]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+
+def _family_use(family: Family, taken: Mask, prices: Floats, title: str) -> pd.DataFrame:
+    used = family.use(taken)
+    limit = np.where(np.isfinite(family.upper), family.upper, family.lower)
+    if family.shares is not None:
+        whole = float(family.coef[taken & (family.key >= 0)].sum())
+        used, limit = used + family.shares * whole, family.shares * whole
+    columns: dict[str, Any] = {
+        "rule": title,
+        "row": list(family.labels),
+        "limit": limit,
+        "used": used,
+        "price": prices,
+    }
+    return pd.DataFrame(columns)
+
+
+def run_id(options: pd.DataFrame, rules: Sequence[Rule]) -> str:
+    """Short hash of what went in; the same options and rules give the same."""
+    known = options[[c for c in ("option_id", "cost_usd", "benefit", "year") if c in options]]
+    digest = hashlib.sha256(pd.util.hash_pandas_object(known, index=False).to_numpy().tobytes())
+    digest.update(repr(tuple(rules)).encode())
+    return digest.hexdigest()[:10]

@@ -1,0 +1,115 @@
+"""The chosen options, with the proof of how good they are and the reason for every hazard."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from ccm_geo.errors import DataError
+from ccm_geo.schemas import Note
+
+from . import story
+from .ranking import Comparison, down_the_list
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Plan:
+    """What to do where and when; ``print(plan)`` tells it as a short story.
+
+    Parameters
+    ----------
+    table
+        The chosen options, by year, then hazard.
+    options
+        Everything it was chosen from.
+    rules
+        The rules it keeps, spelled out for these options.
+    benefit
+        What it averts over the horizon, in `benefit_unit`.
+    bound
+        No plan under the same rules can avert more.
+    cost_usd
+        What it costs in all.
+    use
+        One row per limit: rule, row, limit, used, price (benefit that one more unit would bring).
+    reasons
+        One row per hazard: chosen, activities, first_year, last_year, reason, price_gap.
+    notes
+        What was assumed, left out or looks odd.
+    checked
+        What an independent re-evaluation tested; a plan that fails it is never returned.
+    run_id
+        Short hash of options and rules.
+    benefit_unit
+        ``accidents averted``, or ``relative`` where harm has no scale.
+    horizon
+        First and last year over which benefit is counted, or None.
+    """
+
+    table: pd.DataFrame = field(repr=False)
+    options: pd.DataFrame = field(repr=False)
+    rules: tuple[Any, ...]
+    benefit: float
+    bound: float
+    cost_usd: float
+    use: pd.DataFrame = field(repr=False)
+    reasons: pd.DataFrame = field(repr=False)
+    notes: tuple[Note, ...]
+    checked: tuple[str, ...]
+    run_id: str
+    benefit_unit: str = "accidents averted"
+    horizon: tuple[int, int] | None = None
+
+    @property
+    def gap(self) -> float:
+        """How much more another plan could avert at most, as a share of the bound."""
+        return max(0.0, (self.bound - self.benefit) / self.bound) if self.bound > 0 else 0.0
+
+    @property
+    def placeholder(self) -> bool:
+        """Whether numbers without a source stand behind chosen rows."""
+        return "placeholder" in self.table and bool(self.table["placeholder"].any())
+
+    def why(self, hazard_id: str) -> str:
+        """Say why a hazard is in the plan or not, and what would bring it in.
+
+        Raises
+        ------
+        DataError
+            If it has no options: closed, misspelled, or without expected harm.
+        """
+        if hazard_id not in self.reasons.index:
+            raise DataError(
+                f"plan: hazard {hazard_id!r} has no options; it may be closed, misspelled, or without harm"
+            )
+        return f"{hazard_id}: {self.reasons.loc[hazard_id, 'reason']}"
+
+    def against_ranking(self, ranking: pd.Series | None = None) -> Comparison:
+        """Spend the same money down a ranked list, as offices do today, and compare.
+
+        Hazard by hazard in the order of the list, year by year, each is released by the cheapest path
+        as long as the limits of its year allow; one that is too dear is passed over. That is kinder
+        than practice, which seldom passes over.
+
+        Parameters
+        ----------
+        ranking
+            A score by hazard id, highest first; by default the harm expected over the horizon.
+
+        Raises
+        ------
+        DataError
+            If the ranking names no hazard of the plan.
+        """
+        return down_the_list(self, ranking)
+
+    def __str__(self) -> str:
+        return story.told(self)
+
+    def __repr__(self) -> str:
+        return (
+            f"<Plan {self.run_id}: {len(self.table):,} options, {self.cost_usd:,.0f} USD, gap {self.gap:.3%}>"
+        )
+
+    def _repr_html_(self) -> str:
+        return story.as_html(self)

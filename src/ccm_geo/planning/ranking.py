@@ -1,0 +1,165 @@
+"""What offices do today: spend the money down a ranked list; and how that compares with a plan."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ccm_geo.errors import DataError
+
+from . import _paths
+from .model import Arcs, Floats, Listing, Mask, Model, build, leads_on
+from .rules import LockOut
+
+if TYPE_CHECKING:
+    from .plan import Plan
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """A plan beside the same money spent down a ranked list.
+
+    Parameters
+    ----------
+    plan_benefit, ranking_benefit
+        What each averts.
+    plan_cost_usd, ranking_cost_usd
+        What each spends.
+    plan_hazards, ranking_hazards
+        On how many hazards something is done.
+    table
+        Options that the ranked list takes.
+    benefit_unit
+        Unit of the benefits.
+    """
+
+    plan_benefit: float
+    ranking_benefit: float
+    plan_cost_usd: float
+    ranking_cost_usd: float
+    plan_hazards: int
+    ranking_hazards: int
+    table: pd.DataFrame = field(repr=False)
+    benefit_unit: str
+
+    @property
+    def lost(self) -> float:
+        """Benefit that the ranked list leaves on the table."""
+        return self.plan_benefit - self.ranking_benefit
+
+    @property
+    def lost_share(self) -> float:
+        """The same as a share of what the plan averts."""
+        return self.lost / self.plan_benefit if self.plan_benefit > 0 else 0.0
+
+    def __str__(self) -> str:
+        unit = self.benefit_unit
+        rows = [
+            ("", "plan", "ranked list"),
+            (unit, f"{self.plan_benefit:,.4g}", f"{self.ranking_benefit:,.4g}"),
+            ("USD spent", f"{self.plan_cost_usd:,.0f}", f"{self.ranking_cost_usd:,.0f}"),
+            ("hazards worked on", f"{self.plan_hazards:,}", f"{self.ranking_hazards:,}"),
+        ]
+        wide = [max(len(r[i]) for r in rows) for i in range(3)]
+        lines = [f"{a:<{wide[0]}}  {b:>{wide[1]}}  {c:>{wide[2]}}" for a, b, c in rows]
+        verdict = f"The same money spent down the ranked list loses {self.lost:,.4g} {unit} ({self.lost_share:.0%})."
+        return "\n".join([*lines, verdict])
+
+
+def down_the_list(plan: "Plan", ranking: pd.Series | None) -> Comparison:
+    """Release hazard by hazard in the order of the list, within the plan's upper limits."""
+    listing = Listing.of(plan.options)
+    limits = build(listing, [r for r in plan.rules if not _only_floors(r)])
+    rank = _ranked(listing, ranking)
+    taken = _spend(limits, rank)
+    table = listing.frame[taken].reset_index(drop=True)
+    money = "cost_usd" in table
+    return Comparison(
+        plan_benefit=plan.benefit,
+        ranking_benefit=float(table["benefit"].sum()),
+        plan_cost_usd=plan.cost_usd,
+        ranking_cost_usd=float(table["cost_usd"].sum()) if money else float("nan"),
+        plan_hazards=int(plan.reasons["chosen"].sum()),
+        ranking_hazards=int(table["hazard_id"].nunique()),
+        table=table,
+        benefit_unit=plan.benefit_unit,
+    )
+
+
+def _only_floors(rule: Any) -> bool:
+    """Say whether a rule is unknown to a list: it knows budgets and what is shut out, nothing else."""
+    return not (hasattr(rule, "amount") or isinstance(rule, LockOut))
+
+
+def _ranked(listing: Listing, ranking: pd.Series | None) -> Floats:
+    if ranking is None:
+        most = np.zeros(len(listing.hazard_ids))
+        np.maximum.at(most, listing.hazard, listing.benefit)
+        return most
+    if isinstance(ranking, pd.DataFrame):
+        if not {"hazard_id", "score"} <= set(ranking.columns):
+            raise DataError(
+                "ranking: give a score by hazard id, for example scores.set_axis(facts['hazard_id'])['score']"
+            )
+        ranking = ranking.set_index("hazard_id")["score"]
+    score = ranking[~ranking.index.duplicated()].reindex(listing.hazard_ids)
+    if score.isna().all():
+        raise DataError(
+            "ranking: its index names none of the plan's hazards; give a score by hazard id, "
+            "for example scores['score'].set_axis(facts['hazard_id'])"
+        )
+    return score.to_numpy(dtype=float, na_value=-np.inf)
+
+
+def _spend(model: Model, rank: Floats) -> Mask:
+    listing = model.listing
+    taken = np.zeros(len(listing.benefit), bool)
+    left = [np.array(f.upper) for f in model.families]
+    done = np.zeros(len(rank), bool)
+    order = np.argsort(-rank, kind="stable")
+    for year in listing.years:
+        path = _cheapest_release(model, int(year))
+        rows = np.nonzero(path)[0]
+        begin = np.searchsorted(listing.hazard[rows], np.arange(len(rank) + 1))
+        uses = [_uses(f, rows) for f in model.families]
+        for h in order:
+            mine = slice(begin[h], begin[h + 1])
+            if done[h] or mine.start == mine.stop or rank[h] == -np.inf:
+                continue
+            takes = [u[mine].sum(axis=0) for u in uses]
+            if all((t <= room + 1e-9).all() for t, room in zip(takes, left, strict=True)):
+                done[h] = True
+                taken[rows[mine]] = True
+                left = [room - t for room, t in zip(left, takes, strict=True)]
+    return taken
+
+
+def _uses(family: Any, rows: Any) -> Floats:
+    """Say what each option takes of each row of the family, shape ``(options, rows)``."""
+    key = family.key[rows]
+    dense = family.pattern.toarray()[np.maximum(key, 0)]
+    out: Floats = np.where((key >= 0)[:, None], dense * family.coef[rows][:, None], 0.0)
+    return out
+
+
+def _cheapest_release(model: Model, year: int) -> Mask:
+    """Each hazard's cheapest way to its last state within one year; nothing where there is none."""
+    listing = model.listing
+    this = model.allowed & (listing.year == year) & (listing.src != listing.dst)
+    arcs = Arcs.of(Model(listing=listing, rules=(), families=(), marks=(), allowed=this))
+    cost = (
+        listing.frame["cost_usd"].to_numpy(dtype=float)
+        if "cost_usd" in listing.frame
+        else np.zeros(len(this))
+    )
+    pull = 1.0 + 2.0 * cost.sum()
+    value = np.where(leads_on(listing), 0.0, pull)[arcs.origin] - cost[arcs.origin]
+    taken, best = np.empty(len(value), bool), np.empty(len(arcs.start))
+    _paths.best_paths(
+        arcs.first, arcs.start, arcs.low, arcs.marks, arcs.must,
+        arcs.year, arcs.src, arcs.dst, arcs.sets, arcs.asks, value, taken, best,
+    )  # fmt: skip
+    whole = np.zeros(len(this), bool)
+    whole[arcs.origin[taken & (best > 0)[arcs.hazard]]] = True
+    return whole

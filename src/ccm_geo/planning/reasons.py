@@ -1,0 +1,175 @@
+"""Why each hazard is in the plan or not, for all of them at once."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from . import _paths
+from .model import Arcs, Floats, Ints, Listing, Mask, Model
+from .prices import Rows, values_at
+from .solve import Solution
+
+_COLUMNS = ["chosen", "activities", "first_year", "last_year", "reason", "price_gap"]
+
+
+def reasons_of(model: Model, found: Solution) -> pd.DataFrame:
+    """Tell for every hazard what is planned, or what its best chance was and what would bring it in.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by hazard_id: chosen, activities, first_year, last_year, reason, and price_gap: by how much
+        the best path falls short of paying its way at the plan's prices, in units of benefit; 0 where chosen.
+    """
+    listing = model.listing
+    count = len(listing.hazard_ids)
+    chosen = np.zeros(count, bool)
+    chosen[listing.hazard[found.taken]] = True
+    chance = _Chances.of(model, found, chosen)
+    shown = np.where(chosen[listing.hazard], found.taken, chance.taken)
+    words = _activities(listing, shown)
+    cost, benefit = (_sum(listing, shown, v) for v in (_cost(listing), listing.benefit))
+    planned, unit = (
+        words.where(chosen, ""),
+        "accidents" if "activity" in listing.frame else "units of benefit",
+    )
+    text = np.where(
+        chosen,
+        _in_words(listing, planned, cost, benefit, unit),
+        _out_words(words, cost, benefit, chance, unit),
+    )
+    first, last = (years.where(chosen & ("year" in listing.frame)) for years in _years(listing, found.taken))
+    return pd.DataFrame(
+        {
+            "chosen": chosen,
+            "activities": planned.to_numpy(),
+            "first_year": first.array,
+            "last_year": last.array,
+            "reason": text,
+            "price_gap": np.where(chosen, 0.0, chance.loss),
+        },
+        index=pd.Index(listing.hazard_ids, name="hazard_id"),
+    )[_COLUMNS]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Chances:
+    """For each hazard left out: the path that came nearest to entering."""
+
+    taken: Mask
+    loss: Floats
+    cost_factor: Floats
+    more_money: Floats
+
+    @classmethod
+    def of(cls, model: Model, found: Solution, chosen: Mask) -> "_Chances":
+        listing = model.listing
+        loss = np.where((listing.benefit > 0) & ~chosen[listing.hazard], found.loss, np.inf)
+        nearest = _nearest(listing, loss)
+        taken = _through(model, found, nearest)
+        gap = np.full(len(listing.hazard_ids), np.inf)
+        has = nearest >= 0
+        gap[has] = loss[nearest[has]]
+        benefit = _sum(listing, taken, listing.benefit)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            factor = np.where(has, benefit / (benefit + gap), np.nan)
+        cost = np.where(has, _sum(listing, taken, _cost(listing)), 0.0)
+        order = np.argsort(-np.where(has, factor, -1.0), kind="stable")
+        more = np.empty(len(cost))
+        more[order] = np.cumsum(cost[order])
+        return cls(taken=taken, loss=gap, cost_factor=factor, more_money=more)
+
+
+def _nearest(listing: Listing, loss: Floats) -> Ints:
+    """Row of the option with the smallest loss of each hazard; -1 where there is none."""
+    order = np.lexsort((-listing.benefit, loss, listing.hazard))
+    best = order[listing.first[:-1]]
+    return np.where(np.isfinite(loss[best]), best, -1)
+
+
+def _through(model: Model, found: Solution, nearest: Ints) -> Mask:
+    """Take each hazard's best path at the plan's prices that leads through one option."""
+    arcs, rows = Arcs.of(model), Rows.of(model)
+    value = values_at(arcs, rows, found.prices)
+    wanted = np.zeros(len(model.allowed), bool)
+    wanted[nearest[nearest >= 0]] = True
+    pull = 1.0 + 2.0 * np.bincount(arcs.hazard, weights=np.abs(value), minlength=len(arcs.start))
+    value = np.where(wanted[arcs.origin], value + pull[arcs.hazard], value)
+    taken, best = np.empty(len(value), bool), np.empty(len(arcs.start))
+    _paths.best_paths(
+        arcs.first, arcs.start, arcs.low, arcs.marks, arcs.must,
+        arcs.year, arcs.src, arcs.dst, arcs.sets, arcs.asks, value, taken, best,
+    )  # fmt: skip
+    whole = np.zeros(len(model.allowed), bool)
+    whole[arcs.origin[taken]] = True
+    return whole & (nearest >= 0)[model.listing.hazard]
+
+
+def _cost(listing: Listing) -> Floats:
+    if "cost_usd" not in listing.frame:
+        return np.zeros(len(listing.benefit))
+    return listing.frame["cost_usd"].to_numpy(dtype=float)
+
+
+def _sum(listing: Listing, which: Mask, values: Floats) -> Floats:
+    return np.bincount(
+        listing.hazard, weights=np.where(which, values, 0.0), minlength=len(listing.hazard_ids)
+    )
+
+
+def _years(listing: Listing, which: Mask) -> tuple[pd.Series, pd.Series]:
+    """First and last year of each hazard's chosen options; years without a meaning where it has none."""
+    count = len(listing.hazard_ids)
+    first, last = np.full(count, 9_999), np.zeros(count, np.int64)
+    np.minimum.at(first, listing.hazard[which], listing.year[which])
+    np.maximum.at(last, listing.hazard[which], listing.year[which])
+    return pd.Series(first, dtype="Int64"), pd.Series(last, dtype="Int64")
+
+
+def _activities(listing: Listing, which: Mask) -> pd.Series:
+    """Write "nts 2027, clearance 2028" for each hazard."""
+    rows = listing.frame[which]
+    name = rows["activity"].astype("str") if "activity" in rows else rows["option_id"].astype("str")
+    text = name + " " + rows["year"].astype("str") if "year" in rows else name
+    joined = text.groupby(listing.hazard[which]).agg(", ".join)
+    return joined.reindex(range(len(listing.hazard_ids)), fill_value="")
+
+
+def _in_words(
+    listing: Listing, planned: pd.Series, cost: Floats, benefit: Floats, unit: str
+) -> npt.NDArray[np.object_]:
+    money = (
+        _money(cost) if "cost_usd" in listing.frame else np.full(len(cost), "no stated cost", dtype=object)
+    )
+    head = "in the plan: " + planned.to_numpy(dtype=object)
+    return head + " for " + money + "; averts " + _few(benefit) + f" {unit}"
+
+
+def _out_words(
+    words: pd.Series, cost: Floats, benefit: Floats, chance: _Chances, unit: str
+) -> npt.NDArray[np.object_]:
+    spent = benefit + chance.loss
+    text = "not in the plan: its best chance (" + words.to_numpy(dtype=object) + ") would avert "
+    text = text + _few(benefit) + f" {unit} for " + _money(cost)
+    text = text + "; what it uses averts about " + _few(np.where(np.isfinite(spent), spent, 0)) + " elsewhere"
+    near = chance.loss <= 1e-9 * np.maximum(np.abs(benefit), 1e-300)
+    cure = "; it would come in if its cost fell below about " + _money(
+        cost * np.nan_to_num(chance.cost_factor)
+    )
+    cure = cure + " or if there were about " + _money(chance.more_money) + " more"
+    tie = np.full(len(cost), "; it lies on the edge: it would come in with a little more money", dtype=object)
+    text = text + np.where(near, tie, cure)
+    nothing = np.full(
+        len(cost), "not in the plan: the rules leave it no option that averts anything", dtype=object
+    )
+    return np.where(np.isfinite(chance.loss), text, nothing)
+
+
+def _money(values: Floats) -> npt.NDArray[np.object_]:
+    return np.array([f"{v:,.0f} USD" for v in values], dtype=object)
+
+
+def _few(values: Floats) -> npt.NDArray[np.object_]:
+    return np.array([f"{v:.2g}" if abs(v) < 100 else f"{v:,.0f}" for v in values], dtype=object)

@@ -1,0 +1,172 @@
+"""The best plan and the proof of how good it is: prices first, then the few hazards near the price exactly.
+
+1. `prices.lowest_bound` finds the prices of the rows and with them an upper bound.
+2. Hazards whose choice is clear at these prices are settled; the others go, with the rows, into a small
+   matrix (`matrix`), which brings a plan.
+3. If plan and bound are still too far apart, every option whose best path falls short of the bound by more
+   than that distance is dropped for good (it can be in no better plan) and the matrix of the rest is solved.
+"""
+
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from . import matrix
+from .model import Arcs, Floats, Mask, Model
+from .prices import Answer, Rows, answer, losses, lowest_bound
+
+_SMALL = 4_000  # options that one matrix takes at once
+_NEAR = (1_500, 6_000)  # options near the price that are left open, first and second try
+
+
+@dataclass(frozen=True, kw_only=True)
+class Solution:
+    """A plan as rows of the listing, its benefit, and a bound that no plan exceeds."""
+
+    taken: Mask = field(repr=False)
+    benefit: float
+    bound: float
+    prices: Floats = field(repr=False)
+    loss: Floats = field(repr=False)
+    best: Floats = field(repr=False)
+
+    @property
+    def gap(self) -> float:
+        """How much better another plan could be at most, as a share of the bound."""
+        return max(0.0, (self.bound - self.benefit) / self.bound) if self.bound > 0 else 0.0
+
+
+def solve(model: Model, *, gap: float, seconds: float) -> Solution | None:
+    """Find a plan within `gap` of the best; None where no plan keeps all the rules.
+
+    Parameters
+    ----------
+    model
+        Options and rules.
+    gap
+        Distance from the bound that is good enough, as a share; 0 for a proven best plan.
+    seconds
+        When to stop looking; the gap that is left is reported.
+    """
+    until = time.monotonic() + seconds
+    arcs, rows = Arcs.of(model), Rows.of(model)
+    small = len(arcs.benefit) <= _SMALL
+    priced = lowest_bound(arcs, rows, most_tries=60 if small else 200, seconds=seconds / 2)
+    if not np.isfinite(priced.best).all():
+        return None
+    if small and len(rows.lower):
+        priced = _repriced(arcs, rows, priced, until)
+    search = _Search(arcs=arcs, rows=rows, gap=gap, until=until, priced=priced)
+    return search.run(len(model.listing.benefit))
+
+
+def _repriced(arcs: Arcs, rows: Rows, priced: Answer, until: float) -> Answer:
+    """Take the prices of the linear relaxation where they are better."""
+    found = matrix.optimize(
+        matrix.compiled(arcs, rows), gap=0, seconds=until - time.monotonic(), relaxed=True
+    )
+    other = answer(arcs, rows, rows.allowed(found.prices))
+    return min(priced, other, key=lambda a: a.bound)
+
+
+class _Search:
+    """What is known so far: a bound, and the best plan."""
+
+    def __init__(self, *, arcs: Arcs, rows: Rows, gap: float, until: float, priced: Answer) -> None:
+        self.arcs, self.rows, self.gap, self.until, self.priced = arcs, rows, gap, until, priced
+        self.bound = priced.bound + 1e-12 * abs(priced.bound)
+        self.plan: Mask | None = None
+        self.benefit = -np.inf
+        self.loss = losses(arcs, rows, priced)
+
+    def run(self, count: int) -> Solution | None:
+        self.consider(self.priced.taken)
+        if len(self.arcs.benefit) > _SMALL:
+            for near in _NEAR:
+                if not self.done():
+                    self.near_the_price(near)
+        if not self.done():
+            self.exactly()
+            if self.plan is None:
+                return None
+        taken = np.zeros(count, bool)
+        taken[self.arcs.origin[self.plan]] = True
+        loss = np.full(count, np.inf)
+        loss[self.arcs.origin] = self.loss
+        return Solution(
+            taken=taken,
+            benefit=self.benefit,
+            bound=max(self.bound, self.benefit),
+            prices=self.priced.prices,
+            loss=loss,
+            best=self.priced.best,
+        )
+
+    def consider(self, taken: Mask | None) -> bool:
+        """Keep a plan if it breaks no row and is the best so far."""
+        if taken is None:
+            return False
+        use = _use(self.arcs, self.rows, taken)
+        room = 1e-9 * np.maximum(1.0, np.abs(np.where(np.isfinite(self.rows.upper), self.rows.upper, 0)))
+        if (np.abs(self.rows.excess(use)) > room).any():
+            return False
+        benefit = float(self.arcs.benefit[taken].sum())
+        if benefit > self.benefit:
+            self.plan, self.benefit = taken, benefit
+        return True
+
+    def done(self) -> bool:
+        if self.plan is None:
+            return False
+        return self.bound - self.benefit <= self.gap * abs(self.bound) or time.monotonic() > self.until
+
+    def near_the_price(self, many: int) -> None:
+        """Settle the hazards whose choice is clear and solve the rest exactly."""
+        extra = np.where(self.priced.taken, np.inf, self.loss)
+        order = np.argpartition(extra, min(many, len(extra) - 1))[:many]
+        order = order[np.isfinite(extra[order])]
+        near = self.priced.taken.copy()
+        near[order] = True
+        width = float(extra[order].max(initial=0.0))
+        open_hazard = np.zeros(len(self.arcs.start), bool)
+        open_hazard[self.arcs.hazard[order]] = True
+        open_hazard |= self.priced.best <= width
+        arcs = self.arcs.keep(near)
+        fixed = self.priced.taken[near] & ~open_hazard[arcs.hazard]
+        small = matrix.compiled(arcs, self.rows, fixed)
+        goal = self.bound - 0.2 * self.gap * abs(self.bound) - float(arcs.benefit[fixed].sum())
+        found = matrix.optimize(
+            small, gap=0.0, seconds=min((self.until - time.monotonic()) / 2, 10), target=goal
+        )
+        if found.taken is not None:
+            near_free = np.nonzero(near)[0]
+            settled = np.zeros(len(self.arcs.start), bool)
+            settled[arcs.hazard[fixed]] = True
+            free = ~settled[arcs.hazard]
+            taken = np.zeros(len(near), bool)
+            taken[near_free[fixed]] = True
+            taken[near_free[free][found.taken]] = True
+            self.consider(taken)
+
+    def exactly(self) -> bool:
+        """Drop what can be in no better plan and solve the rest; says whether no plan exists."""
+        slack = self.bound - self.benefit + 1e-9 * abs(self.bound)
+        keep = self.loss <= slack
+        arcs = self.arcs.keep(keep)
+        all_of_it = matrix.compiled(arcs, self.rows)
+        found = matrix.optimize(all_of_it, gap=self.gap / 2, seconds=self.until - time.monotonic())
+        if found.taken is not None:
+            taken = np.zeros(len(keep), bool)
+            taken[np.nonzero(keep)[0][found.taken]] = True
+            self.consider(taken)
+        self.bound = max(min(self.bound, found.bound + 1e-9 * abs(found.bound)), self.benefit)
+        return found.infeasible
+
+
+def _use(arcs: Arcs, rows: Rows, taken: Mask) -> Floats:
+    by_key = np.zeros(rows.pattern.shape[0])
+    for keys, coefs in zip(arcs.keys[:, taken], arcs.coefs[:, taken], strict=True):
+        by_key += np.bincount(keys, weights=coefs, minlength=len(by_key))
+    by_key[-1] = 0.0
+    return np.asarray(rows.pattern.T @ by_key)

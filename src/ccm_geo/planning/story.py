@@ -1,0 +1,167 @@
+"""A plan in words that a minister understands, and as a table with a small map for a notebook."""
+
+import html
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from .plan import Plan
+
+_LAND = {
+    "cancelled_m2": "cancelled by survey",
+    "reduced_m2": "reduced by technical survey",
+    "cleared_m2": "cleared",
+}
+_SHOWN = 6
+_COLORS = ("#1b6ca8", "#d1495b", "#edae49", "#00798c", "#6a4c93", "#3d3d3d")  # differ in grey print as well
+_NOT_SAFE = "Only the national authority releases land; what is not in the plan is not known to be safe."
+
+
+def told(plan: "Plan") -> str:
+    """Tell the plan: what it buys, by year, how good it is, what its rules cost, what to beware of."""
+    return "\n".join([*_buys(plan), *_by_year(plan), *_proof(plan), *_rules(plan), *_beware(plan)])
+
+
+def _buys(plan: "Plan") -> list[str]:
+    table = plan.table
+    if table.empty:
+        return [f"Plan {plan.run_id}: nothing can be done under these rules."]
+    hazards = int(plan.reasons["chosen"].sum())
+    when = f"Plan {_span(table['year'])}" if "year" in table else "Plan"
+    money = f" for {plan.cost_usd:,.0f} USD" if plan.cost_usd == plan.cost_usd else ""
+    lines = [f"{when} ({plan.run_id}): work on {hazards:,} of {len(plan.reasons):,} hazards{money}."]
+    over = f" in {plan.horizon[0]} to {plan.horizon[1]}" if plan.horizon else ""
+    if plan.benefit_unit == "relative":
+        lines.append(
+            f"It averts {plan.benefit:,.4g} units of relative harm{over}; how many accidents that is, is not known."
+        )
+    else:
+        lines.append(f"It buys {plan.benefit:,.4g} {plan.benefit_unit}{over}.")
+    land = [
+        f"{table[c].sum() / 1e4:,.0f} ha {w}" for c, w in _LAND.items() if c in table and table[c].sum() > 0
+    ]
+    if land:
+        lines.append(f"Land released: {', '.join(land)}.")
+    return lines
+
+
+def _span(years: pd.Series) -> str:
+    first, last = int(years.min()), int(years.max())
+    return str(first) if first == last else f"{first}-{last}"
+
+
+def _by_year(plan: "Plan") -> list[str]:
+    if not {"year", "activity"} <= set(plan.table.columns) or plan.table.empty:
+        return []
+    lines = []
+    for year, rows in plan.table.groupby("year", observed=True):
+        counts = rows["activity"].value_counts()
+        what = ", ".join(f"{n:,} {a}" for a, n in counts.items() if n)
+        money = f" {rows['cost_usd'].sum():,.0f} USD:" if "cost_usd" in rows else ""
+        lines.append(f"  {year}:{money} {what}")
+    return lines
+
+
+def _proof(plan: "Plan") -> list[str]:
+    if plan.benefit >= plan.bound:
+        return ["No plan under these rules can be better (proven)."]
+    return [f"No plan under these rules can be better by more than {_percent(plan.gap)} (proven)."]
+
+
+def _percent(share: float) -> str:
+    return (
+        f"{share:.2%}"
+        if share >= 1e-4
+        else f"{share:.1g}".replace("e-0", "e-")
+        if share < 1e-6
+        else f"{share:.4%}"
+    )
+
+
+def _rules(plan: "Plan") -> list[str]:
+    lines = []
+    budgets = {r.title: r for r in plan.rules if hasattr(r, "amount")}
+    shares = {r.title for r in plan.rules if hasattr(r, "at_least")}
+    for title, rows in plan.use.groupby("rule", sort=False):
+        if title in budgets:
+            paid = rows[(rows["limit"] > 0) | (rows["used"] > 0)]
+            lines += [_money_line(row, plan.benefit_unit) for row in paid.to_dict("records")]
+        elif title in shares:
+            lines += _share_lines(str(title), rows, plan)
+    return ["What the rules cost:", *lines] if lines else []
+
+
+def _money_line(row: dict[str, float], unit: str) -> str:
+    used = f"  {row['row']}: {row['used']:,.0f} of {row['limit']:,.0f} used"
+    if row["price"] > 0:
+        step = 10.0 ** np.floor(np.log10(max(row["limit"], 10.0) / 20))
+        return f"{used}; another {step:,.0f} would bring about {row['price'] * step:.2g} more {unit}"
+    return f"{used}; more would bring nothing"
+
+
+def _share_lines(title: str, rows: pd.DataFrame, plan: "Plan") -> list[str]:
+    binding = rows[rows["price"].abs() > 0].copy()
+    if binding.empty:
+        return [f"  {title}: costs nothing, the best plan keeps it anyway"]
+    binding["cost"] = binding["price"].abs() * 0.01 * plan.cost_usd
+    binding = binding.sort_values("cost", ascending=False, kind="stable")
+    lines = [
+        f"  {row['row']}: binds; one percent more of the money for it would cost about {row['cost']:.2g} {plan.benefit_unit}"
+        for row in binding.head(_SHOWN).to_dict("records")
+    ]
+    more = len(binding) - _SHOWN
+    return [*lines, f"  ... and {more} more of these"] if more > 0 else lines
+
+
+def _beware(plan: "Plan") -> list[str]:
+    said = [n.text for n in plan.notes if n.kind == "advice" or (n.table == "plan" and n.kind == "assumed")]
+    lines = []
+    if plan.placeholder:
+        lines.append(
+            "PLACEHOLDER NUMBERS: this plan rests on costs or effects without a source; not for decisions yet."
+        )
+    lines += [f"Note: {text}." for text in dict.fromkeys(said) if "placeholder" not in text]
+    return [*lines, _NOT_SAFE] if "activity" in plan.table else lines
+
+
+def as_html(plan: "Plan") -> str:
+    """Write the story, the first rows and a map of points; every text is escaped."""
+    story = html.escape(told(plan)).replace("\n", "<br>")
+    shown = [c for c in ("hazard_id", "activity", "year", "cost_usd", "benefit", "adm1") if c in plan.table]
+    shown = shown or list(plan.table.columns[:6])
+    rows = plan.table.head(10)[shown].to_html(index=False, escape=True, float_format=lambda v: f"{v:,.4g}")
+    more = f"<p>{len(plan.table):,} rows in all: plan.table</p>"
+    return f"<div>{_points(plan)}<p>{story}</p>{rows}{more}</div>"
+
+
+def _points(plan: "Plan") -> str:
+    table = plan.table
+    if not {"lon", "lat", "year"} <= set(table.columns) or not {"lon", "lat"} <= set(plan.options.columns):
+        return ""
+    everywhere = plan.options[["lon", "lat"]].dropna().drop_duplicates()
+    spots = table[["lon", "lat", "year"]].dropna().drop_duplicates(["lon", "lat"], keep="last")
+    if everywhere.empty or spots.empty:
+        return ""
+    west, east, south, north = (everywhere[c].agg(f) for c in ("lon", "lat") for f in ("min", "max"))
+    shrink = np.cos(np.radians((south + north) / 2))
+    unit = 300 / max((east - west) * shrink, north - south, 1e-9)
+    pale = everywhere.sample(min(len(everywhere), 2_000), random_state=0)
+    spots = spots.sample(min(len(spots), 3_000), random_state=0)
+    years = sorted(spots["year"].unique())
+    place = {y: _COLORS[i % len(_COLORS)] for i, y in enumerate(years)}
+
+    def dot(lon: float, lat: float, color: str, size: float) -> str:
+        x, y = (lon - west) * shrink * unit + 5, (north - lat) * unit + 5
+        return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{size}" fill="{color}"/>'
+
+    dots = [dot(a, b, "#ccc", 1) for a, b in zip(pale["lon"], pale["lat"], strict=True)]
+    dots += [
+        dot(a, b, place[y], 2) for a, b, y in zip(spots["lon"], spots["lat"], spots["year"], strict=True)
+    ]
+    key = "".join(
+        f'<text x="318" y="{20 + 16 * i}" fill="{place[y]}" font-size="12">{y}</text>'
+        for i, y in enumerate(years)
+    )
+    return f'<svg width="370" height="310" role="img" aria-label="Planned hazards by year">{"".join(dots)}{key}</svg>'
