@@ -11,9 +11,10 @@ import pytest
 SRC = Path(__file__).resolve().parents[1] / "src" / "ccm_geo"
 FLOORS = [
     {"errors"},
-    {"schemas", "files"},
-    {"space"},
-    {"io", "_coverage"},
+    {"_columns", "files"},
+    {"schemas"},
+    {"space", "_scales", "assumptions"},
+    {"io", "_coverage", "_reach", "_roads"},
     {"exposure", "access"},
     {"displacement", "risk", "scoring", "planning"},
     {"maps", "report"},

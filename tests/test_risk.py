@@ -1,5 +1,4 @@
 import math
-import time
 from dataclasses import replace
 
 import geopandas as gpd
@@ -424,11 +423,3 @@ def test_empty_table_gives_an_empty_table():
         "harm_high",
         "relative",
     } == set(table)
-
-
-def test_twenty_thousand_hazards_over_five_years_take_less_than_a_second():
-    facts = _random_facts(20_000)
-    start = time.perf_counter()
-    table = _harm(facts, years=range(2027, 2032))
-    assert time.perf_counter() - start < 1.5
-    assert len(table) == 100_000

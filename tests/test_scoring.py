@@ -1,5 +1,4 @@
 import math
-import time
 from dataclasses import FrozenInstanceError, replace
 
 import geopandas as gpd
@@ -403,10 +402,3 @@ def test_explain_needs_one_hazard(wanted, times):
     facts = pd.DataFrame({"hazard_id": ["A", "A"], "a": 1.0, "b": 1.0})
     with pytest.raises(DataError, match=f"stands there {times} times"):
         explain(facts, TWO, wanted)
-
-
-def test_twenty_thousand_hazards_are_scored_at_once():
-    facts = _random_facts(20_000)
-    start = time.perf_counter()
-    score(facts, RISK)
-    assert time.perf_counter() - start < 2

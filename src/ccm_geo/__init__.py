@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from .access import RoadGraph as RoadGraph
     from .access import road_graph as road_graph
     from .access import travel_time as travel_time
+    from .assumptions import HARM as HARM
+    from .assumptions import Assumption as Assumption
+    from .assumptions import Belief as Belief
+    from .displacement import GRAVITY as GRAVITY
+    from .displacement import Gravity as Gravity
     from .displacement import arrivals_near as arrivals_near
     from .errors import CcmGeoError as CcmGeoError
     from .errors import CRSError as CRSError
@@ -40,6 +45,7 @@ if TYPE_CHECKING:
     from .planning import Activity as Activity
     from .planning import After as After
     from .planning import Budget as Budget
+    from .planning import Figure as Figure
     from .planning import LockIn as LockIn
     from .planning import LockOut as LockOut
     from .planning import Plan as Plan
@@ -49,12 +55,16 @@ if TYPE_CHECKING:
     from .report import write_gpkg as write_gpkg
     from .report import write_report as write_report
     from .risk import expected_harm as expected_harm
+    from .risk import p_contaminated as p_contaminated
     from .schemas import Note as Note
     from .schemas import PopulationRaster as PopulationRaster
     from .schemas import notes_of as notes_of
     from .scoring import DISPLACEMENT as DISPLACEMENT
     from .scoring import RISK as RISK
+    from .scoring import CategoryScale as CategoryScale
     from .scoring import Factor as Factor
+    from .scoring import LinearScale as LinearScale
+    from .scoring import LogScale as LogScale
     from .scoring import Score as Score
     from .scoring import explain as explain
     from .scoring import score as score
@@ -63,7 +73,8 @@ __version__ = "0.1.0"
 
 _HOME = {
     "access": ("RoadGraph", "road_graph", "travel_time"),
-    "displacement": ("arrivals_near",),
+    "assumptions": ("Assumption", "Belief", "HARM"),
+    "displacement": ("GRAVITY", "Gravity", "arrivals_near"),
     "errors": ("CRSError", "CcmGeoError", "DataError", "MissingDependency", "PlanError", "SourceError"),
     "exposure": ("accidents_near", "facilities_near", "people_near", "people_reached"),
     "io": (
@@ -81,6 +92,7 @@ _HOME = {
         "Activity",
         "After",
         "Budget",
+        "Figure",
         "LockIn",
         "LockOut",
         "Plan",
@@ -89,9 +101,19 @@ _HOME = {
         "prioritize",
     ),
     "report": ("write_gpkg", "write_report"),
-    "risk": ("expected_harm",),
+    "risk": ("expected_harm", "p_contaminated"),
     "schemas": ("Note", "PopulationRaster", "notes_of"),
-    "scoring": ("DISPLACEMENT", "RISK", "Factor", "Score", "explain", "score"),
+    "scoring": (
+        "CategoryScale",
+        "DISPLACEMENT",
+        "Factor",
+        "LinearScale",
+        "LogScale",
+        "RISK",
+        "Score",
+        "explain",
+        "score",
+    ),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 

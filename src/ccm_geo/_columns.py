@@ -364,7 +364,7 @@ DISPLACEMENT = Table(
             kind="share",
             minimum=0,
             maximum=1,
-            meaning="Share of them who intend to go home within 12 months, 0 to 1.",
+            meaning="Share of them who intend to go home, 0 to 1.",
             aliases=_words("intentionreturnshare sharereturn"),
         ),
         Column(
