@@ -148,9 +148,7 @@ def _storable(table: Any) -> Any:
     kept.columns = pd.Index(names)
     for name in names:
         kind = kept[name].dtype
-        if name != "geometry" and (
-            pd.api.types.is_object_dtype(kind) or isinstance(kind, pd.CategoricalDtype)
-        ):
+        if name != "geometry" and _wordy(kind):
             kept[name] = kept[name].map(without_control, na_action="ignore").astype(object)
         elif isinstance(kind, (pd.PeriodDtype, pd.IntervalDtype)) or str(kind).startswith("timedelta"):
             kept[name] = kept[name].astype(str)

@@ -5,6 +5,7 @@ A table ``[people_near]`` holds what is given to `people_near`, a table ``[[Budg
 """
 
 import difflib
+import functools
 import inspect
 import os
 import re
@@ -21,8 +22,11 @@ import pandas as pd
 from ccm_geo import access, displacement, exposure, io, maps, planning, report, risk, scoring
 from ccm_geo.assumptions import HARM, HarmNumbers
 from ccm_geo.errors import CcmGeoError, DataError, SourceError
+from ccm_geo.planning.activities import read_activities
 
-_GIVEN = {  # what the pipeline itself hands to each function, and a study therefore does not
+_GIVEN: dict[
+    Callable[..., Any], tuple[str, ...]
+] = {  # what the pipeline itself hands to each function, and a study therefore does not
     io.read_hazards: (),
     io.read_population: (),
     io.read_accidents: (),
@@ -137,7 +141,8 @@ def _parsed(file: Path) -> tuple[str, dict[str, Any]]:
     try:
         return text, tomllib.loads(text)
     except tomllib.TOMLDecodeError as reason:
-        hint = "; write paths with / or in single quotes" if "escape" in str(reason).lower() else ""
+        paths = "\\" in text and re.search("hex|escape", str(reason))
+        hint = "; write paths with / or in single quotes" if paths else ""
         raise SourceError(f"{file.name}: is not TOML: {reason}{hint}") from reason
 
 
@@ -174,10 +179,13 @@ def _nearest(key: str, known: Iterable[str]) -> str:
 
 def _parameters(call: Callable[..., Any]) -> dict[str, Any]:
     """Give the parameters that a study may set, with their types."""
-    hidden = set(_GIVEN.get(call, ()))
-    hints = typing.get_type_hints(call if inspect.isfunction(call) else call.__init__)
-    names = [name for name in inspect.signature(call).parameters if name not in hidden and name != "_"]
-    return {name: hints.get(name, Any) for name in names}
+    hidden = {*_GIVEN.get(call, ()), "_"}
+    known = inspect.signature(call).parameters.values()
+    return {
+        one.name: Any if isinstance(one.annotation, str) else one.annotation
+        for one in known
+        if one.name not in hidden
+    }
 
 
 def _unknown(tree: Mapping[str, Any], page: _Page) -> list[str]:
@@ -212,7 +220,10 @@ def _misfits(name: str, given: Any, known: Mapping[str, Any], page: _Page, nth: 
         line = page.line(name, key, nth)
         if key not in known:
             faults.append(f"{line}: [{name}] has no key {key}; {_nearest(key, known)}")
-        elif wrong := _misfit(value, known[key]):
+        elif value == {} and key == "amount":
+            cure = "give money by year, like {2027 = 1_000_000}"
+            faults.append(f"{line}: [{name}] {key} is empty: {cure}")
+        elif wrong := _misfit(value, str | list[str] if key in _FILES else known[key]):
             faults.append(f"{line}: [{name}] {key} = {value!r}: give {wrong}")
     return faults
 
@@ -325,7 +336,7 @@ def _activities(tree: Mapping[str, Any], page: _Page) -> tuple[planning.Activity
                 'for example activity = "clearance"'
             )
         flat = {k: ";".join(v) if isinstance(v, list) else v for k, v in row.items()}
-        (own,) = _told(page, "Activity", nth, planning.read_activities, given=pd.DataFrame([flat]))
+        (own,) = _told(page, "Activity", nth, read_activities, given=pd.DataFrame([flat]))
         same = [
             i for i, one in enumerate(known) if (one.activity, one.ordnance) == (own.activity, own.ordnance)
         ]
@@ -346,8 +357,9 @@ def _numbers(tree: Mapping[str, Any], page: _Page) -> HarmNumbers:
                 f"{page.file.name}: {page.line('HARM', name)}: [HARM.{name}]: {_nearest(name, fields)}"
             )
         whole = {"placeholder": False, **row}
-        changed[name] = _told(page, f"HARM.{name}", 0, replace, obj=getattr(HARM, name), **whole)
-    return _told(page, "HARM", 0, lambda **kw: replace(HARM, **kw), **changed)
+        make = functools.partial(replace, getattr(HARM, name))
+        changed[name] = _told(page, f"HARM.{name}", 0, make, **whole)
+    return _told(page, "HARM", 0, functools.partial(replace, HARM), **changed)
 
 
 def _located(given: Mapping[str, Any], folder: Path, page: _Page, name: str) -> dict[str, Any]:

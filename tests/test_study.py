@@ -1,0 +1,309 @@
+"""A study file speaks the language of the library, and running it makes everything that was promised."""
+
+import html
+import shutil
+from pathlib import Path
+
+import geopandas as gpd
+import openpyxl
+import pandas as pd
+import pytest
+import shapely
+
+import ccm_geo as ccm
+from ccm_geo.errors import DataError, PlanError, SourceError
+from ccm_geo.study import read_study, run_study, sample_folder, summary, write_template
+
+SAMPLE = sample_folder()
+LEAST = """\
+years = [2027, 2028]
+
+[read_hazards]
+source = "hazards.gpkg"
+
+[read_population]
+source = "people.gpkg"
+
+[[Budget]]
+amount = {2027 = 10_000, 2028 = 10_000}
+"""
+
+
+@pytest.fixture
+def world(tmp_path):
+    """Four areas and four villages, all clean."""
+    at = [102.0, 102.1, 102.2, 102.3]
+    gpd.GeoDataFrame(
+        {
+            "hazard_id": ["A", "B", "C", "D"],
+            "hazard_class": ["CHA", "SHA", "CHA", "SHA"],
+            "status": "open",
+            "ordnance": "cluster",
+            "adm2": ["North", "North", "South", "South"],
+        },
+        geometry=shapely.box(at, 18.0, [x + 0.001 for x in at], 18.001),
+        crs="EPSG:4326",
+    ).to_file(tmp_path / "hazards.gpkg")
+    gpd.GeoDataFrame(
+        {"people": [900.0, 50.0, 400.0, 3_000.0]},
+        geometry=gpd.points_from_xy(at, [18.002] * 4),
+        crs="EPSG:4326",
+    ).to_file(tmp_path / "people.gpkg")
+    return tmp_path
+
+
+def study(folder, text=LEAST, name="study.toml"):
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def faults_of(folder, text):
+    with pytest.raises(DataError) as caught:
+        read_study(study(folder, text))
+    return caught.value.failures
+
+
+def test_unknown_key_names_its_line_and_the_nearest_key(world):
+    text = LEAST + "\n[people_near]\nwithin = 500\n"
+    assert faults_of(world, text) == ("line 13: [people_near] has no key within; did you mean within_m?",)
+
+
+def test_unknown_table_names_the_nearest_one(world):
+    text = LEAST + '\n[read_accident]\nsource = "a.csv"\n'
+    assert faults_of(world, text) == ("line 12: there is no [read_accident]; did you mean read_accidents?",)
+    text = LEAST.replace("[[Budget]]", "[[budget]]")
+    assert "line 9: there is no [budget]; did you mean Budget?" in faults_of(world, text)
+
+
+def test_all_faults_come_at_once_each_with_its_line(world):
+    text = LEAST.replace("[2027, 2028]", '["2027"]') + (
+        '\n[people_near]\nwithin_m = "1 km"\n\n[[Share]]\ncolum = "adm2"\nat_least = "much"\n'
+        "\n[expected_harm]\nfacts = 3\n"
+    )
+    own = "within_m, observed_years, completeness, first_year_share"
+    assert faults_of(world, text) == (
+        "line 1: years: give calendar years that rise, like years = [2027, 2028]",
+        "line 13: [people_near] within_m = '1 km': give a number",
+        "line 16: [Share] has no key colum; did you mean column?",
+        "line 17: [Share] at_least = 'much': give a table, like {a = 1} or a number",
+        f"line 20: [expected_harm] has no key facts; there are {own}",
+    )
+
+
+def test_what_a_plan_cannot_do_without_is_asked_for(world):
+    assert faults_of(world, 'title = "x"\n') == (
+        "[read_hazards] is missing: a plan needs it",
+        "[read_population] is missing: a plan needs it",
+        "years is missing: name the years of the plan, like years = [2027, 2028, 2029]",
+        "there is no rule: give at least [[Budget]] with its amount",
+    )
+
+
+def test_broken_toml_names_the_line(world):
+    with pytest.raises(SourceError, match=r"study\.toml: is not TOML: .*line 3"):
+        read_study(study(world, "years = [2027]\n\n[read_hazards\n"))
+
+
+def test_backslashes_of_windows_paths_bring_a_hint(world):
+    with pytest.raises(SourceError, match="write paths with / or in single quotes"):
+        read_study(study(world, 'x = "C:\\Users\\me\\hazards.gpkg"\n'))
+
+
+def test_study_that_is_not_there_or_not_utf8_is_named(world):
+    with pytest.raises(SourceError, match=r"none\.toml: cannot be read"):
+        read_study(world / "none.toml")
+    (world / "latin.toml").write_bytes('title = "Año"'.encode("latin-1"))
+    with pytest.raises(SourceError, match="is not UTF-8 text; save it as UTF-8"):
+        read_study(world / "latin.toml")
+
+
+def test_byte_order_mark_of_a_windows_editor_does_no_harm(world):
+    (world / "bom.toml").write_bytes(b"\xef\xbb\xbf" + LEAST.encode())
+    assert read_study(world / "bom.toml").years == (2027, 2028)
+
+
+def test_missing_input_file_names_line_and_nearest_file(world):
+    with pytest.raises(
+        SourceError,
+        match=r"study\.toml: line 4, \[read_hazards\]: there is no file 'hazard\.gpkg' in .*; "
+        r"did you mean hazards\.gpkg\?",
+    ):
+        read_study(study(world, LEAST.replace("hazards.gpkg", "hazard.gpkg")))
+
+
+def test_star_stands_for_all_files_in_order_of_their_names(world):
+    for year in (2006, 2005):
+        shutil.copy(world / "hazards.gpkg", world / f"h{year}.gpkg")
+    settings = read_study(study(world, LEAST.replace("hazards.gpkg", "h20*.gpkg")))
+    assert [p.name for p in settings.options["read_hazards"]["source"]] == ["h2005.gpkg", "h2006.gpkg"]
+    with pytest.raises(SourceError, match="no file fits 'x"):
+        read_study(study(world, LEAST.replace("hazards.gpkg", "x*.gpkg")))
+
+
+def test_budget_without_money_or_of_wrong_years_is_refused(world):
+    with pytest.raises(DataError, match=r"line 9, \[Budget\]: .*amounts must be numbers of 0 or more"):
+        read_study(study(world, LEAST.replace("2027 = 10_000", "2027 = -1")))
+    assert faults_of(world, LEAST.replace("{2027 = 10_000, 2028 = 10_000}", "{}")) == (
+        "line 10: [Budget] amount is empty: give money by year, like {2027 = 1_000_000}",
+    )
+
+
+def test_weights_harm_numbers_and_activities_are_the_studys_own(world):
+    text = LEAST + (
+        '\n[RISK]\nweights = {people = 60}\nstanding = "Set by the NMAA"\n'
+        '\n[HARM.contact_inside]\nvalue = 8\nsource = "Village survey"\n'
+        '\n[[Activity]]\nactivity = "bac"\nordnance = ["cluster", "uxo"]\nusd_per_m2 = 0.5\nsource = "ours"\n'
+        '\n[[Activity]]\nactivity = "drone survey"\nleads_to = "surveyed"\nordnance = ["cluster"]\n'
+        "area_left_share = 0.615\n"
+    )
+    settings = read_study(study(world, text))
+    assert settings.definitions[0].standing == "Set by the NMAA"
+    assert settings.definitions[0].shares["people"] == pytest.approx(60 / 120)
+    own = settings.numbers.contact_inside
+    assert (own.value, own.source, own.placeholder) == (8, "Village survey", False)
+    bac = [a for a in settings.activities if a.activity == "bac"]
+    assert len(bac) == 1
+    assert bac[0].usd_per_m2.value == 0.5
+    assert bac[0].usd_per_m2.source == "ours"
+    assert (
+        bac[0].m2_per_team_month == next(a for a in ccm.ACTIVITIES if a.activity == "bac").m2_per_team_month
+    )
+    assert settings.activities[-1].activity == "drone survey"
+    assert len(settings.activities) == len(ccm.ACTIVITIES) + 1
+
+
+def test_wrong_weight_or_number_says_where(world):
+    with pytest.raises(DataError, match=r"line 12, \[RISK\]: score risk: weights for factors"):
+        read_study(study(world, LEAST + "\n[RISK]\nweights = {peopel = 1}\n"))
+    with pytest.raises(DataError, match=r"\[HARM.contact_insid\]: did you mean contact_inside\?"):
+        read_study(study(world, LEAST + "\n[HARM.contact_insid]\nvalue = 8\n"))
+    with pytest.raises(DataError, match=r"line 12: name the activity"):
+        read_study(study(world, LEAST + "\n[[Activity]]\nusd_per_m2 = 8\n"))
+
+
+def test_template_is_a_study_also_with_every_line_switched_on(tmp_path):
+    path = write_template(tmp_path)
+    text = path.read_text(encoding="utf-8")
+    for name in ("hazards.gpkg", "population.tif", "accidents.csv", "districts.gpkg", "displacement.csv"):
+        (tmp_path / name).touch()
+    for name in ("roads.gpkg", "facilities.xlsx", "settlements.gpkg"):
+        (tmp_path / name).touch()
+    assert read_study(path).years == (2027, 2028, 2029)
+    on = "\n".join(
+        line[2:] if line.startswith("# ") and _is_toml(line[2:]) else line for line in text.splitlines()
+    )
+    settings = read_study(study(tmp_path, on, "all.toml"))
+    assert [type(rule).__name__ for rule in settings.rules] == ["Budget", "Share", "LockIn", "LockOut"]
+    assert len(settings.options) == 15
+    assert settings.options["map_plan"]["profile"] == "public"
+
+
+def _is_toml(line):
+    import tomllib  # noqa: PLC0415 - only here
+
+    try:
+        return bool(tomllib.loads(line))
+    except tomllib.TOMLDecodeError:
+        return False
+
+
+def test_template_never_overwrites_unasked(tmp_path):
+    write_template(tmp_path)
+    with pytest.raises(SourceError, match="is there already"):
+        write_template(tmp_path)
+    write_template(tmp_path, replace=True)
+
+
+def test_smallest_study_runs_and_names_what_is_missing(world):
+    told = []
+    outcome = run_study(read_study(study(world)), world / "out", watch=told.append)
+    assert sorted(p.name for p in (world / "out").iterdir()) == ["plan.gpkg", "plan.html", "plan.xlsx"]
+    assert told[0] == "reading"
+    assert told[-1] == "GeoPackage"
+    assert set(outcome.seconds) == set(told)
+    assert outcome.facts["people_near"].tolist() == [900, 50, 400, 3_000]
+    assert bool(outcome.harm["relative"].all())
+    text = summary(outcome, start=world)
+    assert "accidents: harm is relative" in text
+    assert "displaced people: nobody is expected to come home" in text
+    assert str(Path("out", "plan.html")) in text
+    assert str(world) not in text
+
+
+def test_same_study_gives_the_same_plan_as_the_same_calls(world):
+    outcome = run_study(read_study(study(world)), world / "out")
+    hazards = ccm.read_hazards(world / "hazards.gpkg")
+    people = ccm.read_population(world / "people.gpkg")
+    facts = hazards.assign(
+        people_inside=ccm.people_near(hazards, people, within_m=0),
+        people_near=ccm.people_near(hazards, people),
+    )
+    harm = ccm.expected_harm(facts, years=[2027, 2028])
+    options = ccm.list_options(facts, ccm.ACTIVITIES, harm)
+    plan = ccm.prioritize(options, [ccm.Budget({2027: 10_000, 2028: 10_000})])
+    assert outcome.plan.run_id == plan.run_id
+    pd.testing.assert_frame_equal(outcome.plan.table, plan.table)
+
+
+def test_rules_that_cannot_hold_together_are_named(world):
+    text = LEAST + '\n[[LockIn]]\nhazards = ["A"]\n\n[[LockOut]]\nhazards = ["A"]\n'
+    with pytest.raises(PlanError):
+        run_study(read_study(study(world, text)), world / "out")
+    assert not (world / "out").exists()
+
+
+@pytest.fixture(scope="module")
+def sample_run(tmp_path_factory):
+    out = tmp_path_factory.mktemp("sample") / "out"
+    return run_study(read_study(SAMPLE / "study.toml"), out), out
+
+
+def test_sample_study_measures_everything(sample_run):
+    outcome, _ = sample_run
+    assert outcome.missing == ()
+    measures = ["people_inside", "people_near", "accidents_near", "facilities_near", "travel_min", "arrivals"]
+    assert outcome.facts[measures].notna().all(axis=None)
+    assert outcome.facts["travel_min"].between(0, 240).all()
+    assert (outcome.facts["people_inside"] <= outcome.facts["people_near"]).all()
+    assert not outcome.harm["relative"].any()
+    assert list(outcome.scores) == ["risk", "displacement"]
+
+
+def test_sample_plan_keeps_its_budgets_and_floors_and_proves_itself(sample_run):
+    plan = sample_run[0].plan
+    spent = plan.table.groupby("year")["cost_usd"].sum()
+    assert (spent <= pd.Series({2027: 1_200_000, 2028: 900_000, 2029: 900_000})).all()
+    shares = plan.table.groupby("adm2", observed=True)["cost_usd"].sum() / plan.table["cost_usd"].sum()
+    assert len(shares) == 6
+    assert shares.min() >= 0.05 - 1e-9
+    assert plan.gap <= 1e-3
+    assert plan.benefit <= plan.bound * (1 + 1e-9)
+
+
+def test_sample_workbook_tells_all_problems_and_every_hazard(sample_run):
+    outcome, out = sample_run
+    book = openpyxl.load_workbook(out / "plan.xlsx", read_only=True)
+    problems = "\n".join(str(row) for row in book["Data problems"].iter_rows(values_only=True))
+    for words in ("victim_name", "no geometry", "repeats", "HXL", "MR0799"):
+        assert words in problems
+    assert book["Ranked list"].max_row == 300
+    left = {row[0] for row in book["Not in the plan"].iter_rows(min_row=2, values_only=True)}
+    chosen = set(outcome.plan.table["hazard_id"].astype(str))
+    assert left | chosen == set(outcome.facts["hazard_id"])
+    assert not left & chosen
+
+
+def test_sample_layers_open_with_scores_and_plan(sample_run):
+    outcome, out = sample_run
+    layer = gpd.read_file(out / "plan.gpkg", layer="hazards")
+    assert len(layer) == 299
+    assert layer["in_plan"].sum() == outcome.plan.table["hazard_id"].nunique()
+    assert {"risk_class", "displacement_class", "plan_first_year"} <= set(layer)
+
+
+def test_sample_map_asks_for_nothing_from_the_net(sample_run):
+    page = (sample_run[1] / "plan.html").read_text(encoding="utf-8")
+    assert "default-src 'none'" in html.unescape(page[:5_000])
+    assert 'src="http' not in page
+    assert len(page) < 3_000_000
