@@ -14,7 +14,9 @@ FLOORS = [
     {"_columns", "files"},
     {"schemas"},
     {"space", "_scales", "assumptions"},
-    {"io", "_coverage", "_reach", "_roads"},
+    {"io", "_coverage", "_roads"},
+    {"_reach"},
+    {"_raster"},
     {"exposure", "access"},
     {"displacement", "risk", "scoring", "planning"},
     {"maps", "report"},
@@ -77,13 +79,9 @@ def test_no_module_grows_beyond_600_lines():
 
 
 def test_no_public_function_bears_its_modules_name():
-    same = [
-        p.stem
-        for p in modules()
-        for node in ast.parse(p.read_text(encoding="utf-8")).body
-        if isinstance(node, ast.FunctionDef) and node.name == p.stem
-    ]
-    assert not same
+    import ccm_geo  # noqa: PLC0415 - only its list of names is wanted
+
+    assert not {p.stem for p in modules()} & set(ccm_geo.__all__)
 
 
 def run_python(code, cwd):

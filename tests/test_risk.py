@@ -181,7 +181,7 @@ def test_no_accident_is_not_no_harm():
 
 
 def test_no_people_no_harm():
-    table = _harm(_facts(people_near=[0.0, 10.0], accidents_near=[3.0, 0.0]))
+    table = _harm(_facts(people_near=[0.0, 10.0], accidents_near=[0.0, 3.0]))
     assert table.loc[0, ["harm", "harm_low", "harm_high"]].tolist() == [0.0, 0.0, 0.0]
 
 
@@ -423,3 +423,20 @@ def test_empty_table_gives_an_empty_table():
         "harm_high",
         "relative",
     } == set(table)
+
+
+def test_accidents_where_nobody_lives_are_not_counted_away():
+    facts = _facts(people_near=[0.0, 500.0], accidents_near=[4.0, 2.0])
+    table = _harm(facts, years=[2027], observed_years=8, completeness=0.5)
+    assert table["harm"].iloc[0] == pytest.approx(
+        4 / 8 / 0.5
+    )  # the record itself, four in eight years, half told
+    assert table["harm_low"].iloc[0] < 1.0 < table["harm_high"].iloc[0]
+    note = next(n for n in table.attrs["notes"] if "no resident" in n.text)
+    assert (note.affected, note.rows) == (1, ("1",))
+
+
+def test_accidents_where_nobody_lives_do_not_raise_the_rate_of_others():
+    alone = _harm(_facts(people_near=[500.0], accidents_near=[2.0]), years=[2027], observed_years=8)
+    both = _harm(_facts(people_near=[500.0, 0.0], accidents_near=[2.0, 9.0]), years=[2027], observed_years=8)
+    assert both["harm"].iloc[0] == pytest.approx(alone["harm"].iloc[0])

@@ -3,8 +3,8 @@
 Measure, score, plan, show: plain functions on tables that meet only in tables.
 
 >>> import ccm_geo as ccm
->>> ccm.Budget({2027: 2_000_000.0}).years
-(2027,)
+>>> ccm.Budget({2027: 2_000_000.0})
+Budget(...)
 
 Names are loaded when they are first used, so that importing the package stays light.
 """

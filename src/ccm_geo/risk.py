@@ -180,6 +180,10 @@ def expected_harm(
     casualties_per_accident``, which holds for people near recorded hazards of any class, over the mean
     ``p_i`` of this table weighed by people. With ``y = 0`` the rate stays above zero.
 
+    Where accidents were recorded but nobody lives within reach, people come from farther away: they are
+    added to ``contact`` so that the record is brought forth, ``p_i * rate_i * added = y_i / observed_years``,
+    and a note counts these hazards.
+
     The mean is exact for independent factors. The interval matches mean and variance of the logarithm of
     their product (Beta, Gamma, lognormal 1 / completeness); drawn at random, 80 to 84 % of the values fell
     inside. The uncertainty of completeness is common to all hazards: intervals must not be added up.
@@ -208,7 +212,9 @@ def expected_harm(
     )
     rate = _rate(there.residents, chance.mean, seen, numbers)
     unseen = _unreported(completeness, seen, numbers)
-    middle = np.exp(chance.log_mean + rate.log_mean + unseen.log_mean)[:, None] * there.met
+    passing, more = _passing(there.residents, chance.mean, rate.mean, seen)
+    met = there.met + passing[:, None]
+    middle = np.exp(chance.log_mean + rate.log_mean + unseen.log_mean)[:, None] * met
     width = np.exp(_Z80 * np.sqrt(chance.log_var + rate.log_var + unseen.log_var))[:, None]
     table = pd.DataFrame(
         {
@@ -216,7 +222,7 @@ def expected_harm(
             "year": np.tile(np.array(span, dtype=np.int64), len(facts)),
             "people": there.people.ravel(),
             "p_contaminated": np.repeat(chance.mean, len(span)),
-            "harm": ((chance.mean * rate.mean * unseen.mean)[:, None] * there.met).ravel(),
+            "harm": ((chance.mean * rate.mean * unseen.mean)[:, None] * met).ravel(),
             "harm_low": (middle / width).ravel(),
             "harm_high": (middle * width).ravel(),
             "relative": seen.absent,
@@ -224,7 +230,7 @@ def expected_harm(
     )
     given = _given(completeness, first_year_share, seen, there)
     table.attrs["unit"] = "relative" if seen.absent else "accidents a year"
-    table.attrs["notes"] = (*seen.notes, *there.notes, *given, *_placeholders(facts, seen, numbers))
+    table.attrs["notes"] = (*seen.notes, *there.notes, *more, *given, *_placeholders(facts, seen, numbers))
     return table
 
 
@@ -427,7 +433,8 @@ def _rate(residents: Array, chance: Array, seen: _Seen, numbers: HarmNumbers) ->
     if seen.absent:
         one = np.ones(len(residents))
         return _Draw(one, one * (digamma(shape) - math.log(shape)), one * polygamma(1, shape))
-    known = np.isfinite(residents) & np.isfinite(seen.shared)
+    passed = (residents == 0) & (seen.shared > 0)  # say nothing of the rate at which residents are hurt
+    known = np.isfinite(residents) & np.isfinite(seen.shared) & ~passed
     exposure = np.where(known, chance * residents * seen.years, 0.0)
     accidents = np.where(known, seen.shared, 0.0)
     weight = numbers.prior_accidents.value
@@ -443,6 +450,21 @@ def _rate(residents: Array, chance: Array, seen: _Seen, numbers: HarmNumbers) ->
         digamma(hazards) - np.log(against / fit) - unsure / 2,
         polygamma(1, hazards) + unsure,
     )
+
+
+def _passing(residents: Array, chance: Array, rate: Array, seen: _Seen) -> tuple[Array, tuple[Note, ...]]:
+    """Count those who must come from farther away: accidents are recorded, yet nobody lives within reach."""
+    accidents = np.nan_to_num(seen.shared)
+    where = (residents == 0) & (accidents > 0) & (not seen.absent)
+    if not where.any():
+        return np.zeros(len(residents)), ()
+    text = (
+        "Accidents are recorded where no resident is counted within reach: people come from farther away, or "
+        "the population layer misses them. Harm is the accidents a year that were recorded."
+    )
+    rows = tuple(str(i + 1) for i in np.flatnonzero(where))
+    added = np.where(where, accidents / (seen.years * chance * rate), 0.0)
+    return added, (Note("harm", "assumed", text, len(rows), rows),)
 
 
 def _prior(residents: Array, chance: Array, numbers: HarmNumbers) -> float:
