@@ -383,7 +383,7 @@ def _place_faults(frame: pd.DataFrame, spec: Table, rows: Rows) -> Iterator[str]
     kinds = frame.geometry.geom_type.astype("str").str.removeprefix("Multi").to_numpy()
     wanted = " or ".join(spec.shapes)
     for mask, wrong, cure in (
-        (missing & spec.located, "has no geometry", "leave it out"),
+        (missing & spec.located, "is missing or empty", "leave the row out"),
         (~missing & ~np.isin(kinds, spec.shapes), f"is not a {wanted}", "convert or leave it out"),
         (~missing & ~shapely.is_valid(shapes), "is not valid", "mend it with GeoSeries.make_valid"),
     ):

@@ -114,17 +114,15 @@ def on_strays(layer: gpd.GeoDataFrame, found: Findings) -> None:
     known = np.isfinite(xy).all(axis=1)
     if known.sum() < _FEW:
         return
-    low, high = np.quantile(xy[known], [0.01, 0.99], axis=0)
-    span = np.maximum(high - low, 0.5)
+    low, high = np.quantile(xy[known], [0.05, 0.95], axis=0)
+    span = 2 * np.maximum(high - low, 0.5)
     far = known & ((xy < low - span) | (xy > high + span)).any(axis=1)
     for at in np.flatnonzero(far):
         lon, lat = xy[at]
         home = f"longitude {low[0]:.1f} to {high[0]:.1f}, latitude {low[1]:.1f} to {high[1]:.1f}"
         sign = _wrong_sign(xy[at], low - span, high + span)
         cause = f"the sign of its {sign} looks wrong" if sign else "check its coordinates"
-        text = (
-            f"the record at longitude {lon:.4f}, latitude {lat:.4f} is far from the others ({home}): {cause}"
-        )
+        text = f"the record at longitude {lon:.4f}, latitude {lat:.4f} is far from the others (most lie at {home}): {cause}"
         found.note("advice", text, layer.index[[at]])
 
 

@@ -15,7 +15,7 @@ _MINUTE = dict.fromkeys("'’‘′ʹ´`ʼ＇‛", "'")
 _SECOND = dict.fromkeys('"”“″„‟＂ʺ', '"')
 _MINUS = dict.fromkeys("−–‒", "-")
 _SIGNS = str.maketrans({**_DEGREE, **_MINUTE, **_SECOND, **_MINUS, "\xa0": " ", "\u202f": " ", "\u2009": " "})
-_FILLER = re.compile(r"deg(?:rees?)?|grad(?:os)?|min(?:utes?)?|sec(?:onds?)?|[°'\".,:;\s]")
+_FILLER = re.compile(r"deg(?:rees?)?|grad(?:os)?|min(?:utes?)?|sec(?:onds?)?|[+°'\".,:;\s]")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)?")
 
 # Latin "o" is west in Spanish and French and east in German: it is refused and not guessed.
@@ -142,5 +142,6 @@ def shapes_from_wkt(values: pd.Series) -> tuple[npt.NDArray[np.object_], str | N
     text = values.astype("str")
     codes = text.str.extract(_SRID.pattern, flags=re.IGNORECASE)[0].dropna().unique()
     bare = text.str.replace(_SRID.pattern, "", flags=re.IGNORECASE, regex=True)
-    shapes = shapely.from_wkt(bare.where(bare.notna(), None).to_numpy(dtype=object), on_invalid="ignore")
+    given = np.array([one if isinstance(one, str) else None for one in bare], dtype=object)
+    shapes = shapely.from_wkt(given, on_invalid="ignore")
     return shapes, f"EPSG:{codes[0]}" if len(codes) == 1 else None

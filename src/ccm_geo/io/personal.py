@@ -62,7 +62,7 @@ _PLACES = frozenset(
     province department departamento vereda region country state county governorate oblast raion hromada
     admin adm adm0 adm1 adm2 adm3 adm4 admin0 admin1 admin2 admin3 hazard area minefield facility hospital
     school road organisation organization operator org operation agency device ordnance file dataset layer
-    project task lugar lieu commune village local sector island river
+    project task lugar lieu commune village local sector island river shape
     """.split()
 )
 _CUT = 10  # a shapefile keeps so many letters of a heading
@@ -104,7 +104,7 @@ def is_personal(heading: str, table: str) -> bool:
     split = _words(heading)
     joined = "".join(split)
     words = {*split, joined}
-    cut = len(heading) == _CUT and len(joined) >= _CUT - 1
+    cut = len(heading) == _CUT and len(joined) >= _CUT - 2
     if words & _WORDS or any(one in joined or (cut and one.startswith(joined)) for one in _TELLING):
         return True
     if joined in _ONE_PERSON:

@@ -8,6 +8,8 @@ import difflib
 import hashlib
 import io
 import os
+import shutil
+import tempfile
 import warnings
 import zipfile
 from collections.abc import Iterable, Sequence
@@ -44,6 +46,7 @@ _BEGINS = {
 _JSON = (".geojson", ".json", ".topojson")
 _TEXT = (".csv", ".tsv", ".txt")
 _FORMATS = (*_BEGINS, *_JSON, ".kml", *_TEXT)
+_BY_BYTES = (*_TEXT, ".xlsx", ".xlsm", ".parquet", ".geoparquet")
 _SIDECARS = (".dbf", ".shx", ".prj", ".cpg")
 _SPOKEN = "GeoPackage, Shapefile, (Geo)JSON, FlatGeobuf, KML, GeoParquet, SQLite, CSV and Excel, also zipped"
 _HEAD = 65_536
@@ -139,9 +142,9 @@ def _open_file(path: Path, layer: str | None, table: str) -> Opened:
         except (DataError, SourceError):
             raise
         except Exception as error:  # each format's library has errors of its own
-            reason = str(error).replace(str(path), name)
+            reason = _without_folders(str(error), path)
             raise SourceError(f"{table}: {name} cannot be read ({reason})") from error
-    told = {str(warning.message).replace(str(path), name): None for warning in caught}
+    told = {_without_folders(str(warning.message), path): None for warning in caught}
     remarks += [
         f"the file's reader says: {text}" for text in told if "as JSON; leaving as string" not in text
     ]
@@ -151,32 +154,45 @@ def _open_file(path: Path, layer: str | None, table: str) -> Opened:
     return Opened(frame=frame, files=(file,), remarks=tuple(remarks))
 
 
+def _without_folders(text: str, path: Path) -> str:
+    return text.replace(f"{path.parent}{os.sep}", "")
+
+
 def _records(path: Path, layer: str | None) -> tuple[pd.DataFrame, list[str]]:
     if path.is_dir():
         if path.suffix.lower() != ".gdb":
             raise SourceError(f"{path.name} is a folder; name a file in it")
-        return _vector(str(path), path.name, layer), []
+        return _by_path(path, layer), []
     if path.suffix.lower() == ".zip":
         return _zipped(path, layer)
     with path.open("rb") as file:
         _require_content(path.name, file.read(_HEAD))
-    return _by_format(path, str(path), path.name, layer)
+    if path.suffix.lower() in _BY_BYTES:
+        return _by_bytes(path.read_bytes(), path.name, layer)
+    return _by_path(path, layer), []
 
 
-def _by_format(
-    file: Path | bytes, gdal_path: str, name: str, layer: str | None
-) -> tuple[pd.DataFrame, list[str]]:
+def _by_path(path: Path, layer: str | None) -> pd.DataFrame:
+    """Read a file or folder with GDAL, under a plain name where its own would be taken for an address."""
+    if not set(";?!") & set(str(path)):
+        return _vector(str(path), path.name, layer)
+    with tempfile.TemporaryDirectory() as folder:
+        plain = Path(folder) / f"table{path.suffix}"
+        if path.is_dir():
+            shutil.copytree(path, plain)
+        for part in path.parent.iterdir():
+            if part.stem == path.stem and part.is_file():
+                shutil.copyfile(part, plain.with_suffix(part.suffix))
+        return _vector(str(plain), path.name, layer)
+
+
+def _by_bytes(content: bytes, name: str, layer: str | None) -> tuple[pd.DataFrame, list[str]]:
     suffix = Path(name).suffix.lower()
-    if suffix in (*_TEXT, ".xlsx", ".xlsm"):
-        content = file if isinstance(file, bytes) else file.read_bytes()
-        return (
-            delimited.read_csv(content, name)
-            if suffix in _TEXT
-            else delimited.read_sheet(content, name, layer)
-        )
-    if suffix in (".parquet", ".geoparquet"):
-        return _parquet(io.BytesIO(file) if isinstance(file, bytes) else file), []
-    return _vector(gdal_path, name, layer), []
+    if suffix in _TEXT:
+        return delimited.read_csv(content, name)
+    if suffix in (".xlsx", ".xlsm"):
+        return delimited.read_sheet(content, name, layer)
+    return _parquet(io.BytesIO(content)), []
 
 
 def _require_content(name: str, head: bytes) -> None:
@@ -216,9 +232,9 @@ def _zipped(path: Path, layer: str | None) -> tuple[pd.DataFrame, list[str]]:
         entry = data[0]
         with archive.open(entry) as file:
             _require_content(Path(entry).name, file.read(_HEAD))
-        by_gdal = Path(entry).suffix.lower() not in (*_TEXT, ".xlsx", ".xlsm", ".parquet", ".geoparquet")
-        content = b"" if by_gdal else archive.read(entry)
-    return _by_format(content, f"/vsizip/{path}/{entry}", Path(entry).name, layer)
+        if Path(entry).suffix.lower() in _BY_BYTES:
+            return _by_bytes(archive.read(entry), Path(entry).name, layer)
+    return _vector(f"/vsizip/{path}/{entry}", Path(entry).name, layer), []
 
 
 def _vector(path: str, name: str, layer: str | None) -> pd.DataFrame:
@@ -263,12 +279,11 @@ def _listed(names: list[str]) -> str:
     return ", ".join(repr(name) for name in names) or "none"
 
 
-def _parquet(file: Path | io.BytesIO) -> pd.DataFrame:
+def _parquet(file: io.BytesIO) -> pd.DataFrame:
     import pyarrow.parquet as pq  # noqa: PLC0415 - one format of many
 
     located = b"geo" in (pq.read_schema(file).metadata or {})
-    if isinstance(file, io.BytesIO):
-        file.seek(0)
+    file.seek(0)
     return gpd.read_parquet(file) if located else pd.read_parquet(file)
 
 
