@@ -12,7 +12,11 @@ after installation pays a few seconds for compiling.
 """
 
 import math
+import os
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from queue import SimpleQueue
 from typing import Any, NamedTuple
 
 import numba
@@ -29,8 +33,8 @@ from .schemas import PopulationRaster
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-_STRIP_BYTES = 64 * 2**20  # of running sums held at once; a few strips of a large country, one of a small
-_CELL_BYTES = 24  # what a cell costs while its strip is worked: raw value, running sum, count of known cells
+STRIP_BYTES = 96 * 2**20  # of rows held at once by a thread
+_BLOCK_STRIPS = 4  # a strip may be this many times larger where one row of blocks is that large
 _RUN_CELLS = 256  # columns are skipped in runs of at least this many, a common block width
 _CACHE_MB = 64  # GDAL would else keep 5 % of the machine's memory in decoded blocks
 _SMALL_DTYPES = ("float32", "int16", "uint16", "int8", "uint8")  # exact as float32
@@ -69,6 +73,18 @@ class Layer(NamedTuple):
     weight: Callable[[tuple[int, int, int, int]], Floats] | None = None
     """Gives what cells' values are multiplied with, for a window ``(row, col, height, width)``, in a shape
     that broadcasts to it."""
+
+
+class Strip(NamedTuple):
+    """Some rows of the raster as running sums, and the areas that lie in them."""
+
+    row: int
+    col: int
+    members: Ints
+    sums: Floats
+    """Running sums from the left of each row, shape ``(rows, columns + 1, layers)``."""
+    counts: npt.NDArray[np.int32]
+    """Running count of the cells with a value, shape ``(rows, columns + 1)``."""
 
 
 class _Task(NamedTuple):
@@ -120,7 +136,7 @@ def _boxes(xy: Floats, ring: Ints, area: Ints) -> Floats:
     return box
 
 
-def cell_sums(layers: Sequence[Layer], areas: Outlines, *, strip_bytes: int = _STRIP_BYTES) -> CellSums:
+def cell_sums(layers: Sequence[Layer], areas: Outlines, *, strip_bytes: int = STRIP_BYTES) -> CellSums:
     """Sum the cells of one or several rasters of the same grid under each area.
 
     Parameters
@@ -137,61 +153,115 @@ def cell_sums(layers: Sequence[Layer], areas: Outlines, *, strip_bytes: int = _S
     SourceError
         If a raster cannot be read.
     """
-    count = len(areas.area) - 1
-    total = np.zeros((count, len(layers)))
-    known = np.zeros(count)
+
+    def work(strip: Strip) -> tuple[Ints, Floats, Floats]:
+        total, known = np.zeros((len(strip.members), len(layers))), np.zeros(len(strip.members))
+        left = np.floor(areas.box[strip.members, 0]).astype(np.int64) - strip.col
+        anchor = np.clip(left, 0, strip.sums.shape[1] - 1)  # so that rounding stays the area's own size
+        _integrate(
+            areas.xy, areas.ring, areas.sign, areas.area, strip.members, anchor, strip.sums, strip.counts,
+            strip.row, strip.col, total, known,
+        )  # fmt: skip
+        return strip.members, total, known
+
+    return sweep(layers, areas.box, work, size=len(areas.box), strip_bytes=strip_bytes)
+
+
+def sweep(
+    layers: Sequence[Layer],
+    box: Floats,
+    work: Callable[[Strip], tuple[Ints, Floats, Floats]],
+    *,
+    size: int,
+    strip_bytes: int = STRIP_BYTES,
+) -> CellSums:
+    """Go through the raster once, strip by strip, where areas lie, and add up what `work` finds there.
+
+    Strips are read and worked on in a few threads, and added up in their order, so that the result does
+    not depend on which is ready first.
+
+    Parameters
+    ----------
+    layers, strip_bytes
+        As for `cell_sums`.
+    box
+        Extent of each area in cells, shape ``(areas, 4)``.
+    work
+        Gives for one strip which results to add to, the sums ``(results, layers)``, and the known cells.
+    size
+        Number of results.
+    """
+    total, known = np.zeros((size, len(layers))), np.zeros(size)
     read = negative = 0
-    with rasterio.Env(GDAL_CACHEMAX=_CACHE_MB):
-        files = [_opened(layer.raster) for layer in layers]
-        try:
-            for task in _tasks(files[0], areas.box, len(layers), strip_bytes):
+    with ExitStack() as stack:
+        stack.enter_context(rasterio.Env(GDAL_CACHEMAX=_CACHE_MB))
+        first = [_opened(layer.raster, stack) for layer in layers]
+        step = _strip_rows(first[0], len(layers), strip_bytes)
+        threads = max(
+            1, min(os.cpu_count() or 1, 2 * STRIP_BYTES // (step * _row_bytes(first[0], len(layers))))
+        )
+        idle: SimpleQueue[list[Any]] = SimpleQueue()  # an open file serves one thread at a time
+        idle.put(first)
+        for _ in range(threads - 1):
+            idle.put([_opened(layer.raster, stack) for layer in layers])
+
+        def run(task: _Task) -> tuple[tuple[Ints, Floats, Floats], int]:
+            files = idle.get()
+            try:
                 sums, counts, bad = _strip(files, layers, task)
-                part, part_known = np.zeros((len(task.members), len(layers))), np.zeros(len(task.members))
-                _integrate(
-                    areas.xy, areas.ring, areas.sign, areas.area, task.members, _anchor(areas.box, task),
-                    sums, counts, task.row, task.col, part, part_known,
-                )  # fmt: skip
-                total[task.members] += part
-                known[task.members] += part_known
-                read += task.height * task.width
-                negative += bad
-        finally:
-            for file in files:
-                file.close()
+            finally:
+                idle.put(files)
+            return work(Strip(task.row, task.col, task.members, sums, counts)), bad
+
+        tasks = list(_tasks(first[0], box, step))
+        pool = stack.enter_context(ThreadPoolExecutor(threads))
+        for task, ((which, part, part_known), bad) in zip(tasks, pool.map(run, tasks), strict=True):
+            total[which] += part
+            known[which] += part_known
+            read += task.height * task.width
+            negative += bad
     return CellSums(total, known, read, negative)
 
 
 def strips(layer: Layer, rows: int) -> Iterator[tuple[int, Floats]]:
     """Read a whole raster in strips of at most `rows` rows: the first row, and the running sums by row."""
     raster = layer.raster
-    with rasterio.Env(GDAL_CACHEMAX=_CACHE_MB):
-        file = _opened(raster)
-        try:
-            for row in range(0, raster.height, rows):
-                task = _Task(row, 0, min(rows, raster.height - row), raster.width, np.empty(0, np.int64))
-                yield row, _strip([file], [layer], task)[0][:, :, 0]
-        finally:
-            file.close()
+    with ExitStack() as stack:
+        stack.enter_context(rasterio.Env(GDAL_CACHEMAX=_CACHE_MB))
+        file = _opened(raster, stack)
+        for row in range(0, raster.height, rows):
+            task = _Task(row, 0, min(rows, raster.height - row), raster.width, np.empty(0, np.int64))
+            yield row, _strip([file], [layer], task)[0][:, :, 0]
 
 
-def _opened(raster: PopulationRaster) -> Any:
+def _opened(raster: PopulationRaster, stack: ExitStack) -> Any:
     try:
-        return rasterio.open(raster.path)
+        return stack.enter_context(rasterio.open(raster.path))
     except rasterio.errors.RasterioIOError as error:
         raise SourceError(f"population: the raster {raster.path} cannot be opened: {error}") from error
 
 
-def _tasks(file: Any, box: Floats, layers: int, strip_bytes: int) -> Iterator[_Task]:
-    """Cut the raster into strips of whole blocks, and strips into the runs of columns that areas touch."""
-    block_rows, block_cols = file.block_shapes[0]
-    step = max(1, strip_bytes // (_CELL_BYTES * layers * file.width))
-    if step >= block_rows:
-        step -= step % block_rows
-    elif block_rows * file.width * _CELL_BYTES * layers <= 4 * strip_bytes:
-        step = block_rows  # a block is decoded whole; better a larger strip than to decode it twice
+def _row_bytes(file: Any, layers: int) -> int:
+    """Memory for one row while its strip is worked on: raw values, running sums, count of known cells."""
+    return int(file.width) * (8 + 8 * layers + 4)
+
+
+def _strip_rows(file: Any, layers: int, strip_bytes: int) -> int:
+    """Give the number of rows of a strip: whole blocks where memory allows, as a block is decoded whole."""
+    block = int(file.block_shapes[0][0])
+    row = _row_bytes(file, layers)
+    step = max(1, strip_bytes // row)
+    if step >= block:
+        return step - step % block
+    return block if block * row <= _BLOCK_STRIPS * strip_bytes else step
+
+
+def _tasks(file: Any, box: Floats, step: int) -> Iterator[_Task]:
+    """Cut the raster into strips, and strips into the runs of columns that areas touch."""
+    block = int(file.block_shapes[0][1])
     left, top, right, bottom = box.T
     touched = (right > 0) & (bottom > 0) & (left < file.width) & (top < file.height)
-    run = max(_RUN_CELLS, block_cols if block_cols <= 4 * _RUN_CELLS else 0)
+    run = max(_RUN_CELLS, block if block <= 4 * _RUN_CELLS else 0)
     for row in range(0, file.height, step):
         rows = min(step, file.height - row)
         members = np.flatnonzero(touched & (bottom > row) & (top < row + rows))
@@ -213,12 +283,6 @@ def _merged(first: Ints, last: Ints) -> Iterator[tuple[int, int]]:
     open_at = np.cumsum(steps) > 0
     ends = np.flatnonzero(np.diff(np.concatenate([[False], open_at]).astype(np.int8)))
     yield from zip(ends[::2].tolist(), (ends[1::2] - 1).tolist(), strict=True)
-
-
-def _anchor(box: Floats, task: _Task) -> Ints:
-    """Give the column from which an area's running sums are taken, so that rounding stays its own size."""
-    left = np.floor(box[task.members, 0]).astype(np.int64) - task.col
-    return np.clip(left, 0, task.width)
 
 
 def _strip(files: Sequence[Any], layers: Sequence[Layer], task: _Task) -> tuple[Floats, Any, int]:
@@ -254,15 +318,18 @@ def _values(file: Any, raster: PopulationRaster, window: Window) -> tuple[npt.ND
     return values, nodata
 
 
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+_NUMBA = {"nogil": True, "error_model": "numpy"}  # no test for division by zero: less to compile
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile on first use and keep the result, or compile in each run where nothing can be written."""
     try:
-        return numba.njit(cache=True, nogil=True)(function)
+        return numba.njit(cache=True, **_NUMBA)(function)
     except RuntimeError:  # no folder for the cache is writable
-        return numba.njit(nogil=True)(function)
+        return numba.njit(**_NUMBA)(function)
 
 
-@_compiled
+@compiled
 def _ring_areas(xy: Any, ring: Any) -> Any:
     """Signed area of each ring, positive where it runs from x towards y."""
     out = np.zeros(len(ring) - 1)
@@ -274,7 +341,7 @@ def _ring_areas(xy: Any, ring: Any) -> Any:
     return out
 
 
-@_compiled
+@compiled
 def _running_sums(values: Any, nodata: float, weight: Any, sums: Any, counts: Any, k: int) -> int:
     """Fill running sums and counts from the left of each row; return how many cells are negative."""
     negative = 0
@@ -298,7 +365,7 @@ def _running_sums(values: Any, nodata: float, weight: Any, sums: Any, counts: An
     return negative
 
 
-@_compiled
+@compiled
 def _integrate(  # noqa: C901, PLR0912, PLR0913, PLR0917 - one compiled loop; calls with arrays cost more inside
     xy: Any, ring: Any, sign: Any, area: Any, members: Any, anchor: Any,
     sums: Any, counts: Any, row0: int, col0: int, total: Any, known: Any,

@@ -5,7 +5,7 @@ are never resampled: each cell counts by the share of its area that is covered. 
 the ground, from the outline of the area; a distance of 0 means inside.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 import geopandas as gpd
@@ -15,8 +15,8 @@ import pandas as pd
 import pyproj
 import shapely
 
-from . import _coverage as coverage
-from . import space
+from . import _raster, space
+from ._raster import many, named, nowhere
 from .errors import DataError
 from .schemas import Note, PopulationRaster, notes_of, rows_of_kind
 
@@ -25,12 +25,13 @@ People: TypeAlias = PopulationRaster | gpd.GeoDataFrame
 Floats: TypeAlias = npt.NDArray[np.float64]
 Shapes: TypeAlias = npt.NDArray[Any]
 
-_QUAD_SEGS = 8
-_TINY = 1e-9  # of a cell: nothing but rounding
-_EDGE_M = 5_000.0  # longer edges get vertices before they are moved to another CRS, where they may bend
+_TABLE_SEGS = 16  # segments of a quarter of a circle: 0.16 % of its area is cut off
+_EXACT_SEGS = 128  # 0.003 %
 
 
-def people_near(hazards: Areas, people: People, *, within_m: float = 1_000) -> "pd.Series[float]":
+def people_near(
+    hazards: Areas, people: People, *, within_m: float = 1_000, exact: bool = False
+) -> "pd.Series[float]":
     """Count the people inside each hazard or within a distance of it.
 
     Parameters
@@ -42,6 +43,9 @@ def people_near(hazards: Areas, people: People, *, within_m: float = 1_000) -> "
         polygons count by the share of their area that is covered, points wholly or not at all.
     within_m
         Distance from the area's outline, metres; 0 counts the people inside.
+    exact
+        Draw the land within the distance as finely segmented buffers, at ten times the time, instead of
+        finding the sum over a raster without drawing it. See Notes.
 
     Returns
     -------
@@ -59,7 +63,12 @@ def people_near(hazards: Areas, people: People, *, within_m: float = 1_000) -> "
 
     Notes
     -----
-    Sum over cells of people x covered area / cell area. A person near two hazards counts for both.
+    Sum over cells of people x covered area / cell area. A person near two hazards counts for both. Inside
+    an area the shares are exact (1e-6 of exactextract's). Within a distance, against buffers of 512 sides
+    on 2,000 areas of 1 to 400 ha and 90 m cells: median difference 0.02 % of the people at 100 m, 0.05 % at
+    1 km and 0.03 % at 5 km, 95th percentile 0.2 %, 0.3 % and 0.1 %. Outlines are thinned by at most 0.2 %
+    of the distance for it. Near a raster, distances are true on the ellipsoid; to points and polygons they
+    are those of the study CRS, see `space`.
 
     Examples
     --------
@@ -72,8 +81,15 @@ def people_near(hazards: Areas, people: People, *, within_m: float = 1_000) -> "
     """
     _require(hazards, people, "people", within_m)
     shapes, notes = _mended(hazards)
-    near, crs = _reach(hazards, shapes, within_m)
-    values, more = _people_under(near, crs, people, names=_ids(hazards))
+    crs = space.require_crs(hazards, "hazards")
+    more: tuple[Note, ...] = ()
+    if not isinstance(people, PopulationRaster):
+        values = _table_near(hazards, shapes, people, within_m)
+    elif within_m == 0 or exact:
+        land, crs = _drawn(hazards, shapes, within_m, _EXACT_SEGS)
+        values, more = _raster.people_on(land, crs, people, _ids(hazards))
+    else:
+        values, more = _raster.people_within(shapes, crs, people, within_m, _ids(hazards))
     return _series(values, hazards, "people_near", (*notes, *more))
 
 
@@ -105,13 +121,16 @@ def people_reached(hazards: Areas, people: People, *, within_m: float = 1_000) -
     """
     _require(hazards, people, "people", within_m)
     shapes, _ = _mended(hazards)
-    near, crs = _reach(hazards, shapes, within_m)
-    near = near[~(shapely.is_missing(near) | shapely.is_empty(near))]
-    if not len(near):
+    shapes = shapes[~nowhere(shapes)]
+    if not len(shapes):
         return 0.0
-    union = shapely.disjoint_subset_union_all(near)
-    values, _ = _people_under(np.array([union]), crs, people, names=None)
-    return float(values[0])
+    if not isinstance(people, PopulationRaster):
+        return _table_reached(hazards, shapes, people, within_m)
+    crs = space.require_crs(hazards, "hazards")
+    if within_m > 0:
+        return _raster.people_once(shapes, crs, people, within_m)
+    union = np.array([shapely.disjoint_subset_union_all(shapes)])
+    return float(_raster.people_on(union, crs, people, None)[0][0])
 
 
 def people_in(polygons: gpd.GeoSeries, people: People) -> Floats:
@@ -188,12 +207,12 @@ def accidents_near(
     lost = int((shapely.is_missing(accidents.geometry.to_numpy()) | accidents.geometry.is_empty).sum())
     apart = len(accidents) - lost - len(np.unique(accident))
     if lost:
-        text = f"{_many(lost, 'accident')} without a place: near no hazard"
+        text = f"{many(lost, 'accident')} without a place: near no hazard"
         notes = (*notes, Note("accidents", "unknown", text, lost))
     if apart:
-        text = f"{_many(apart, 'accident')} of {len(accidents)} near no hazard (within {within_m:g} m)"
+        text = f"{many(apart, 'accident')} of {len(accidents)} near no hazard (within {within_m:g} m)"
         notes = (*notes, Note("accidents", "advice", text, apart))
-    return _series(np.where(_nowhere(shapes), np.nan, counts), hazards, "accidents_near", notes)
+    return _series(np.where(nowhere(shapes), np.nan, counts), hazards, "accidents_near", notes)
 
 
 def facilities_near(
@@ -243,7 +262,7 @@ def facilities_near(
     shapes, notes = _mended(hazards)
     hazard, _ = _pairs(hazards, shapes, chosen, within_m)
     counts = np.bincount(hazard, minlength=len(shapes)).astype(float)
-    return _series(np.where(_nowhere(shapes), np.nan, counts), hazards, "facilities_near", notes)
+    return _series(np.where(nowhere(shapes), np.nan, counts), hazards, "facilities_near", notes)
 
 
 def population_cells(people: People, *, cell_m: float = 5_000) -> gpd.GeoDataFrame:
@@ -278,7 +297,7 @@ def population_cells(people: People, *, cell_m: float = 5_000) -> gpd.GeoDataFra
     if not cell_m > 0:
         raise DataError(f"cell_m must be a positive number of metres, not {cell_m}")
     xy, count = (
-        _raster_blocks(people, cell_m) if isinstance(people, PopulationRaster) else _bins(people, cell_m)
+        _raster.blocks(people, cell_m) if isinstance(people, PopulationRaster) else _bins(people, cell_m)
     )
     cells = gpd.GeoDataFrame({"people": count}, geometry=shapely.points(xy), crs=people.crs)
     cells.attrs["notes"] = notes_of(people)
@@ -309,35 +328,20 @@ def _mended(hazards: Areas) -> tuple[Shapes, tuple[Note, ...]]:
     bad = ~(shapely.is_valid(shapes) | shapely.is_missing(shapes))
     if bad.any():
         shapes[bad] = shapely.make_valid(shapes[bad])
-        who = f"{_many(bad.sum(), 'hazard')} with an invalid outline{_named(_ids(hazards), bad)}"
+        who = f"{many(bad.sum(), 'hazard')} with an invalid outline{named(_ids(hazards), bad)}"
         text = f"{who}: measured after repair"
         notes.append(Note("hazards", "repaired", text, int(bad.sum())))
-    gone = _nowhere(shapes)
+    gone = nowhere(shapes)
     if gone.any():
-        text = f"{_many(gone.sum(), 'hazard')} without geometry{_named(_ids(hazards), gone)}: not measured"
+        text = f"{many(gone.sum(), 'hazard')} without geometry{named(_ids(hazards), gone)}: not measured"
         notes.append(Note("hazards", "unknown", text, int(gone.sum())))
     return shapes, tuple(notes)
-
-
-def _nowhere(shapes: Shapes) -> npt.NDArray[np.bool_]:
-    return np.asarray(shapely.is_missing(shapes) | shapely.is_empty(shapes))
 
 
 def _ids(hazards: Areas) -> npt.NDArray[Any]:
     """Give what to call the hazards in a note."""
     named = isinstance(hazards, gpd.GeoDataFrame) and "hazard_id" in hazards
     return (hazards["hazard_id"] if named else hazards.index).to_numpy()
-
-
-def _named(names: npt.NDArray[Any] | None, which: npt.NDArray[np.bool_], shown: int = 5) -> str:
-    if names is None:
-        return ""
-    found = [str(n) for n in names[which][:shown]]
-    return f" ({', '.join(found)}{', ...' if which.sum() > shown else ''})"
-
-
-def _many(count: Any, what: str) -> str:
-    return f"{int(count)} {what}{'s' if count != 1 else ''}"
 
 
 def _series(values: Floats, hazards: Areas, name: str, notes: tuple[Note, ...]) -> "pd.Series[float]":
@@ -350,17 +354,17 @@ def _moved(shapes: Shapes, source: pyproj.CRS, target: pyproj.CRS) -> Shapes:
     return space.project(gpd.GeoSeries(shapes, crs=source), target).to_numpy()
 
 
-def _reach(hazards: Areas, shapes: Shapes, within_m: float) -> tuple[Shapes, pyproj.CRS]:
+def _drawn(hazards: Areas, shapes: Shapes, within_m: float, segments: int) -> tuple[Shapes, pyproj.CRS]:
     """Give the land inside or within a distance of each hazard, and the CRS it is in."""
     crs = space.require_crs(hazards, "hazards")
     if within_m == 0:
         return shapes, crs
     metric = space.study_crs(hazards)
-    return shapely.buffer(_moved(shapes, crs, metric), within_m, quad_segs=_QUAD_SEGS), metric
+    return shapely.buffer(_moved(shapes, crs, metric), within_m, quad_segs=segments), metric
 
 
 def _pairs(
-    hazards: Areas, shapes: Shapes, points: gpd.GeoDataFrame, within_m: float
+    hazards: Areas, shapes: Shapes, points: gpd.GeoDataFrame | gpd.GeoSeries, within_m: float
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Find every pair of a hazard and a place within the distance, as row numbers."""
     metric = space.study_crs(hazards)
@@ -369,23 +373,36 @@ def _pairs(
     return found[0], found[1]
 
 
-def _people_under(
-    areas: Shapes, crs: pyproj.CRS, people: People, *, names: npt.NDArray[Any] | None
-) -> tuple[Floats, tuple[Note, ...]]:
-    """Count the people on each piece of land."""
-    if isinstance(people, PopulationRaster):
-        return _raster_people(areas, crs, people, names)
-    count = _people_column(people)
-    where = space.project(people, crs).to_numpy().copy()
-    total = np.zeros(len(areas))
-    points = shapely.get_dimensions(where) == 0
-    tree = shapely.STRtree(np.where(points, where, None))
-    area, place = tree.query(areas, predicate="intersects")
-    np.add.at(total, area, count[place])
-    where[points] = None
-    _add_shares(total, areas, where, count)
-    total[_nowhere(areas)] = np.nan
-    return total, ()
+def _table_near(hazards: Areas, shapes: Shapes, people: gpd.GeoDataFrame, within_m: float) -> Floats:
+    """Count the people of points and polygons near each hazard."""
+    count, (points, areas) = _people_column(people), _points_and_areas(people)
+    hazard, place = _pairs(hazards, shapes, points, within_m)
+    total = np.bincount(hazard, weights=count[place], minlength=len(shapes)).astype(float)
+    if areas.notna().any():
+        land, crs = _drawn(hazards, shapes, within_m, _TABLE_SEGS)
+        _add_shares(total, land, space.project(areas, crs).to_numpy(), count)
+    return np.where(nowhere(shapes), np.nan, total)
+
+
+def _table_reached(hazards: Areas, shapes: Shapes, people: gpd.GeoDataFrame, within_m: float) -> float:
+    """Count the people of points and polygons near any hazard, once."""
+    count, (points, areas) = _people_column(people), _points_and_areas(people)
+    _, place = _pairs(hazards, shapes, points, within_m)
+    total = float(count[np.unique(place)].sum())
+    if areas.notna().any():
+        land, crs = _drawn(hazards, shapes, within_m, _TABLE_SEGS)
+        parts = shapely.get_parts(shapely.disjoint_subset_union_all(land))
+        shares = np.zeros(len(parts))
+        _add_shares(shares, parts, space.project(areas, crs).to_numpy(), count)
+        total += float(shares.sum())
+    return total
+
+
+def _points_and_areas(people: gpd.GeoDataFrame) -> tuple[gpd.GeoSeries, gpd.GeoSeries]:
+    """Part a layer of places into those that count wholly or not at all, and those that count by share."""
+    flat = people.geometry
+    has_area = shapely.get_dimensions(flat.to_numpy()) == 2
+    return flat.where(~has_area), flat.where(has_area)
 
 
 def _people_column(people: gpd.GeoDataFrame) -> Floats:
@@ -407,111 +424,13 @@ def _add_shares(total: Floats, areas: Shapes, where: Shapes, count: Floats, chun
         np.add.at(total, a, np.where(size[p] > 0, count[p] * covered / np.where(size[p] > 0, size[p], 1), 0))
 
 
-def _raster_people(
-    areas: Shapes, crs: pyproj.CRS, raster: PopulationRaster, names: npt.NDArray[Any] | None
-) -> tuple[Floats, tuple[Note, ...]]:
-    outlines = coverage.outlines(_bendable(areas, crs, raster.crs), _to_pixels(raster, crs))
-    sums = coverage.cell_sums([_layer(raster)], outlines)
-    outside, partly = _edges(outlines.box, raster)
-    lost = partly & (sums.known <= _TINY)  # beside the raster, or only over its empty margin
-    outside, partly = outside | lost, partly & ~lost
-    nowhere = _nowhere(areas)
-    values = np.where(outside | nowhere, np.nan, sums.total[:, 0])
-    unknown = ~(outside | nowhere) & (sums.known <= _TINY) & (shapely.area(areas) > 0)
-    said = (
-        (outside, "wholly outside the population raster", "people unknown"),
-        (partly, "partly outside the population raster", "the known part counted"),
-        (unknown, "over cells without a value", "no population data, counted as 0"),
-    )
-    notes = [
-        Note(
-            "hazards",
-            "unknown",
-            f"{_many(who.sum(), 'hazard')} {what}{_named(names, who)}: {then}",
-            int(who.sum()),
-        )
-        for who, what, then in said
-        if who.any()
-    ]
-    if sums.cells_negative:
-        share = 100 * sums.cells_negative / sums.cells_read
-        text = f"{sums.cells_negative} cells below 0 ({share:.2g} % of those read): counted as no people"
-        notes.append(Note("population", "repaired", text, sums.cells_negative))
-    return values, tuple(notes)
-
-
-def _edges(box: Floats, raster: PopulationRaster) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Say which areas lie wholly, and which partly outside the raster."""
-    left, top, right, bottom = box.T
-    outside = (right <= 0) | (bottom <= 0) | (left >= raster.width) | (top >= raster.height)
-    inside = (left >= 0) & (top >= 0) & (right <= raster.width) & (bottom <= raster.height)
-    return outside, ~outside & ~inside & ~np.isnan(left)
-
-
-def _to_pixels(raster: PopulationRaster, crs: pyproj.CRS) -> Callable[[Floats], Floats]:
-    back = ~raster.transform
-
-    def move(xy: Floats) -> Floats:
-        x, y = space.project_xy(xy, crs, raster.crs).T
-        return np.column_stack([back.a * x + back.b * y + back.c, back.d * x + back.e * y + back.f])
-
-    return move
-
-
-def _layer(raster: PopulationRaster) -> coverage.Layer:
-    if raster.unit == "people":
-        return coverage.Layer(raster)
-
-    def km2(window: tuple[int, int, int, int]) -> Floats:
-        return space.cell_areas_m2(raster.crs, raster.transform, window) / 1e6
-
-    return coverage.Layer(raster, km2)
-
-
-def _bendable(areas: Shapes, crs: pyproj.CRS, target: pyproj.CRS) -> Shapes:
-    """Give long edges more vertices where they are about to be moved to another CRS."""
-    if crs == target:
-        return areas
-    step = _EDGE_M / space.metres_per_unit(crs)
-    left, bottom, right, top = shapely.bounds(areas).T
-    large = np.maximum(right - left, top - bottom) > step
-    if not large.any():
-        return areas
-    out = areas.copy()
-    out[large] = shapely.segmentize(areas[large], step)
-    return out
-
-
-def _raster_blocks(raster: PopulationRaster, cell_m: float) -> tuple[Floats, Floats]:
-    """Sum a raster by blocks of whole cells; give the middle of each block's people and their number."""
-    size_m2 = float(np.mean(space.cell_areas_m2(raster.crs, raster.transform, (raster.height // 2, 0, 1, 1))))
-    block = max(1, round(cell_m / size_m2**0.5))
-    starts = np.arange(0, raster.width, block)
-    ends = np.minimum(starts + block, raster.width)
-    found = []
-    for row, sums in coverage.strips(_layer(raster), block):
-        by_row = sums[:, ends] - sums[:, starts]
-        people = by_row.sum(axis=0)
-        some = np.flatnonzero(people > 0)
-        rows = row + 0.5 + np.arange(len(sums)) @ by_row[:, some] / people[some]
-        # sum by parts: people at column j times (end - j) is the sum of the running sums up to the end
-        reached = np.add.reduceat((sums[:, 1:]).sum(axis=0), starts) - sums[:, starts].sum(axis=0) * (
-            ends - starts
-        )
-        cols = ends[some] + 0.5 - reached[some] / people[some]
-        found.append(np.column_stack([cols, rows, people[some]]))
-    col, row, count = np.concatenate([np.empty((0, 3)), *found]).T
-    t = raster.transform
-    return np.column_stack([t.a * col + t.b * row + t.c, t.d * col + t.e * row + t.f]), count
-
-
 def _bins(people: gpd.GeoDataFrame, cell_m: float) -> tuple[Floats, Floats]:
     """Sum a table of places by squares; give the middle of each square's people and their number."""
     crs = space.require_crs(people, "population")
     metric = space.study_crs(people)
     spot = shapely.point_on_surface(space.project(people, metric).to_numpy())
     count = _people_column(people)
-    keep = ~_nowhere(spot) & (count > 0)
+    keep = ~nowhere(spot) & (count > 0)
     xy, count = shapely.get_coordinates(spot[keep]), count[keep]
     _, square = np.unique(np.floor(xy / cell_m), axis=0, return_inverse=True)
     total = np.bincount(square.ravel(), weights=count).astype(np.float64)

@@ -221,7 +221,53 @@ def cell_areas_m2(
     return np.stack([np.interp(at[1], cols, line) for line in by_row.T])
 
 
-def _zone(crs: pyproj.CRS, latitude: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def ground_metric(
+    crs: pyproj.CRS, transform: Affine, places: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Say how far apart on the ground the cells of a raster are, at some places.
+
+    Parameters
+    ----------
+    crs, transform
+        Of the raster.
+    places
+        Column and row, shape ``(n, 2)``.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``(a, b, c)`` in metres, shape ``(n, 3)``: steps of ``dc`` columns and ``dr`` rows lead
+        ``((a dc + b dr)**2 + (c dr)**2)**0.5`` metres away on the ellipsoid, however the raster is turned.
+    """
+    t, half = transform, 0.5
+    moved = []
+    for dc, dr in ((-half, 0), (half, 0), (0, -half), (0, half)):
+        col, row = places[:, 0] + dc, places[:, 1] + dr
+        moved.append(_lonlat_radians(crs, t.a * col + t.b * row + t.c, t.d * col + t.e * row + t.f))
+    lat = np.mean([m[1] for m in moved], axis=0)
+    major, minor = _axes(crs)
+    e2 = 1 - (minor / major) ** 2
+    sine = np.sqrt(1 - e2 * np.sin(lat) ** 2)
+    east, north = major / sine * np.cos(lat), major * (1 - e2) / sine**3
+    by_col, by_row = (
+        np.stack([(end[0] - start[0]) * east, (end[1] - start[1]) * north])
+        for start, end in (moved[:2], moved[2:])
+    )
+    a = np.hypot(*by_col)
+    b = (by_col * by_row).sum(axis=0) / a
+    c = np.abs(by_col[0] * by_row[1] - by_col[1] * by_row[0]) / a
+    return np.column_stack([a, b, c])
+
+
+def _lonlat_radians(crs: pyproj.CRS, x: Any, y: Any) -> tuple[Any, Any]:
+    if crs.is_geographic:
+        unit = float(crs.axis_info[0].unit_conversion_factor)
+        return x * unit, y * unit
+    lon, lat = pyproj.Proj(crs)(x, y, inverse=True)
+    return np.radians(lon), np.radians(lat)
+
+
+def _zone(crs: pyproj.CRS, latitude: Any) -> npt.NDArray[np.float64]:
     """Area from the equator to a parallel (radians) over one radian of longitude, square metres."""
     a, b = _axes(crs)
     e2 = 1 - (b / a) ** 2
