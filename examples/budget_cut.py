@@ -27,7 +27,7 @@ facts = hazards.assign(
 harm = ccm.expected_harm(facts, years=range(2027, 2030), accidents=accidents)
 options = ccm.list_options(facts, ccm.ACTIVITIES, harm)
 
-money = {2027: 1_200_000, 2028: 900_000, 2029: 900_000}
+money = {2027: 600_000, 2028: 450_000, 2029: 450_000}
 promised = ccm.prioritize(options, [ccm.Budget(money)])
 cut = ccm.prioritize(options, [ccm.Budget({**money, 2027: 0.6 * money[2027]})])
 

@@ -31,7 +31,7 @@ print(f"{len(facts)} areas; {ccm.people_reached(facts, people):,.0f} people live
 print(risk["class"].value_counts().to_string())
 print(f"First of all: {ccm.explain(facts, ccm.RISK, first)}")
 for note in ccm.notes_of(hazards, accidents):
-    print(f"  {note.table}, {note.kind}: {note.text} ({note.affected})")
+    print(f"  {note.table}, {note.kind}: {note.text}" + f" ({note.affected})" * (note.affected > 0))
 
 chart = ccm.map_scores(
     facts,

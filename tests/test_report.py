@@ -119,7 +119,8 @@ def plan(facts):
     return Told(
         table=table,
         options=table,
-        rules=(),
+        rules=(SimpleNamespace(title="Budget", of="cost_usd"),),
+        benefit_unit="accidents averted",
         benefit=0.25,
         bound=0.25,
         gap=0.0,
@@ -203,7 +204,7 @@ def test_years_have_totals_with_money_used_of_the_budget(book):
         "003",
         "Total 2027: 2 activities, 1,600 of 2,000 USD (80.0%)",
         "003",
-        "Total 2028: 1 activities, 4,000 of 5,000 USD (80.0%)",
+        "Total 2028: 1 activity, 4,000 of 5,000 USD (80.0%)",
         "Total of all years",
     ]
     assert [row["cost_usd"] for row in rows] == [800, 800, 1600, 4000.5, 4000.5, 5600.5]
@@ -215,8 +216,8 @@ def test_years_have_totals_with_money_used_of_the_budget(book):
 def test_rules_say_in_words_what_more_money_would_bring(book):
     words = [row["in_words"] for row in rows_of(book, "What each rule costs")]
     assert words == [
-        "100,000 USD more here would avert about 2 accidents",
-        "costs nothing: the plan would be the same with a little more or less of it",
+        "100,000 USD more here would bring about 2 accidents averted",
+        "costs nothing: a little more or less of it changes nothing",
     ]
 
 
@@ -226,6 +227,28 @@ def test_hazards_left_out_stand_with_their_reason(book):
     assert rows["004"]["reason"] == "because of 004"
     assert rows["008"]["reason"] == "no option was offered for it; see Data problems"
     assert rows["002"]["price_gap"] == 0.1
+
+
+def test_closed_hazards_say_why_nothing_is_planned(tmp_path, plan, facts):
+    closed = facts.assign(status=["open"] * 7 + ["handed_over"])
+    rows = rows_of(write_report(plan, closed, tmp_path / "plan.xlsx"), "Not in the plan")
+    assert rows[-1]["hazard_id"] == "008"  # behind those that have options
+    assert rows[-1]["reason"] == "handed over in the record: nothing is planned for it"
+
+
+def test_floor_that_binds_says_what_it_costs(tmp_path, plan, facts):
+    plan.use = plan.use.assign(
+        rule=["Share of adm2", "Teams"], row=["Share of adm2 North", "Teams"], price=[-1e-6, 0.5]
+    )
+    plan.rules = (
+        SimpleNamespace(title="Share of adm2", of="cost_usd"),
+        SimpleNamespace(title="Teams", of="x"),
+    )
+    rows = rows_of(write_report(plan, facts, tmp_path / "plan.xlsx"), "What each rule costs")
+    assert [row["in_words"] for row in rows] == [
+        "100,000 USD more here would cost about 0.1 accidents averted",
+        "1 more here would bring about 0.5 accidents averted",
+    ]
 
 
 def test_data_problems_collects_notes_of_facts_and_plan(book):
@@ -249,7 +272,7 @@ def test_read_me_warns_and_names_run_inputs_and_columns(book):
         "abc123",
         "2 of 3 activities rest on placeholder numbers",
         "3 activities on 2 of 8 hazards.",
-        "hazards.gpkg, 8 records, layer hazards, 0123456789abcdef",
+        "hazards.gpkg, 8 rows, layer hazards, 0123456789abcdef",
         "ccm_geo",
         "people living within the distance chosen",
     ):

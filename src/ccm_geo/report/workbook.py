@@ -237,8 +237,9 @@ def _by_year(plan: Plan, facts: pd.DataFrame) -> Sheet:
         chosen["name"] = named["name"].reindex(chosen["hazard_id"]).to_numpy()
     front = ("year", "hazard_id", "name", "activity", "adm1", "adm2", "cost_usd", "team_months", "benefit")
     first = _there(chosen, front)
-    hidden = {"lon", "lat", "state_from", "state_to"}
-    chosen = chosen[[*first, *[c for c in chosen.columns if c not in first and c not in hidden]]]
+    last = _there(chosen, ("option_id",))
+    hidden = {"lon", "lat", "state_now", "state_from", "state_to", *first, *last}
+    chosen = chosen[[*first, *[c for c in chosen.columns if c not in hidden], *last]]
     blocks, totals, at = [], set(), 0
     years = chosen["year"] if "year" in chosen else pd.Series(0, index=chosen.index)
     for year, rows in chosen.groupby(years, sort=True):
@@ -265,11 +266,9 @@ def _total(rows: pd.DataFrame, words: str) -> pd.DataFrame:
 
 def _money_used(plan: Plan, year: Any) -> str:
     rows = len(plan.table[plan.table["year"] == year]) if "year" in plan.table else len(plan.table)
-    spoken = f"{rows:,} activities"
+    spoken = f"{rows:,} {'activity' if rows == 1 else 'activities'}"
     use = plan.use
-    if use is None or "row" not in use or not {"limit", "used"} <= set(use.columns):
-        return spoken
-    mine = use[use["row"].astype(str).str.fullmatch(rf"Budget.*\b{year}\b.*")]
+    mine = use[use["row"].astype(str).str.fullmatch(rf"Budget.*\b{year}\b.*")] if len(use) else use
     if len(mine) != 1 or not mine["limit"].iloc[0] > 0:
         return spoken
     limit, used = float(mine["limit"].iloc[0]), float(mine["used"].iloc[0])
@@ -278,23 +277,27 @@ def _money_used(plan: Plan, year: Any) -> str:
 
 def _rules(plan: Plan) -> Sheet:
     use = pd.DataFrame(plan.use).reset_index(drop=True)
-    if len(use) and {"limit", "used", "price"} <= set(use.columns):
-        use["in_words"] = [_spoken_price(row) for row in use.to_dict("records")]
-    if not len(use):
+    money = {rule.title for rule in plan.rules if getattr(rule, "of", "") == "cost_usd"}
+    if len(use):
+        unit = plan.benefit_unit
+        use["in_words"] = [
+            _spoken_price(float(price), unit, "100,000 USD" if rule in money else "1")
+            for price, rule in zip(use["price"], use["rule"], strict=True)
+        ]
+    else:
         use = pd.DataFrame({"note": ["The plan keeps no rules."]})
     about = "What each rule allowed, what the plan used of it, and what one more unit would be worth."
     return Sheet(name="What each rule costs", table=use, about=about)
 
 
-def _spoken_price(row: Mapping[Any, Any]) -> str:
-    price, label = float(row["price"]), str(row.get("row", ""))
+def _spoken_price(price: float, unit: str, step: str) -> str:
     if not np.isfinite(price):
         return "no price is known"
     if price == 0:
-        return "costs nothing: the plan would be the same with a little more or less of it"
-    if label.lower().startswith("budget"):
-        return f"100,000 USD more here would avert about {100_000 * price:.3g} accidents"
-    return f"one unit more or less here changes the benefit by about {abs(price):.3g}"
+        return "costs nothing: a little more or less of it changes nothing"
+    size = 100_000 if step.endswith("USD") else 1
+    worth = "bring about" if price > 0 else "cost about"
+    return f"{step} more here would {worth} {abs(price) * size:.3g} {unit}"
 
 
 def _not_in_plan(plan: Plan, facts: pd.DataFrame, scores: Mapping[str, pd.DataFrame]) -> Sheet:
@@ -309,18 +312,25 @@ def _not_in_plan(plan: Plan, facts: pd.DataFrame, scores: Mapping[str, pd.DataFr
     table = pd.concat(
         [table, plain[_there(plain, ("people_near", "accidents_near", "arrivals", "area_m2"))]], axis=1
     )
-    reason = said["reason"].where(said["reason"].notna(), "no option was offered for it; see Data problems")
-    table = table.assign(reason=reason)
+    table = table.assign(reason=said["reason"].where(said["reason"].notna(), _without_option(facts)))
     if "price_gap" in said:
         table = table.assign(price_gap=said["price_gap"])
-    left = table[~chosen]
-    key = next((c for c in ("score", "people_near") if c in left), None)
-    if key is not None:
-        left = left.sort_values(key, ascending=False, na_position="last", kind="stable")
+    left = table[~chosen].assign(_open=said["chosen"].notna())
+    keys = ["_open", *[c for c in ("score", "people_near") if c in left][:1]]
+    left = left.sort_values(keys, ascending=False, na_position="last", kind="stable").drop(columns="_open")
     about = (
         "Hazards on which the plan does nothing, and what would bring them in. Not in the plan is not safe."
     )
     return Sheet(name="Not in the plan", table=left, about=about)
+
+
+def _without_option(facts: pd.DataFrame) -> "pd.Series[Any]":
+    words = {
+        "closed": "closed in the record: nothing is planned for it",
+        "handed_over": "handed over in the record: nothing is planned for it",
+    }
+    status = facts["status"] if "status" in facts else pd.Series("", index=facts.index)
+    return status.map(words).fillna("no option was offered for it; see Data problems")
 
 
 def _problems(notes: Sequence[Note]) -> Sheet:
@@ -396,7 +406,7 @@ def _read_me(plan: Plan, sheets: Sequence[Sheet], origin: Sequence[Any], title: 
     rows += [("The plan" if i == 0 else "", line) for i, line in enumerate(str(plan).splitlines()) if line]
     rows.append(("", None))
     rows += [(sheet.name, sheet.about) for sheet in sheets]
-    rows += [("", None), ("Inputs", "file, records, layer, SHA-256 of the file")]
+    rows += [("", None), ("Inputs", "file, rows, layer, SHA-256 of the file")]
     rows += [("", line) for line in _origins(origin)]
     rows += [("", None), ("Software", ", ".join(_versions())), ("", None), ("Columns", None)]
     rows += list(_meanings(sheets).items())
@@ -411,7 +421,7 @@ def _origins(tables: Sequence[Any]) -> list[str]:
         carried = getattr(table, "source", None) if not hasattr(table, "attrs") else table.attrs.get("source")
         for one in carried or ():
             layer = f", layer {one['layer']}" if one.get("layer") else ""
-            count = f", {one['rows']:,} records" if one.get("rows") is not None else ""
+            count = f", {one['rows']:,} rows" if one.get("rows") is not None else ""
             digest = f", {one['sha256']}" if one.get("sha256") else ""
             found[f"{one.get('file', '(in memory)')}{count}{layer}{digest}"] = None
     return list(found) or ["tables in memory, whose origin is not known"]

@@ -143,7 +143,21 @@ def _parsed(file: Path) -> tuple[str, dict[str, Any]]:
     except tomllib.TOMLDecodeError as reason:
         paths = "\\" in text and re.search("hex|escape", str(reason))
         hint = "; write paths with / or in single quotes" if paths else ""
+        if "end of document" in str(reason):
+            hint = f"; what begins in line {_unclosed(text)} is not closed"
         raise SourceError(f"{file.name}: is not TOML: {reason}{hint}") from reason
+
+
+def _unclosed(text: str) -> int:
+    """Find the line in which something begins that never ends: the one after the longest sound beginning."""
+    lines = text.splitlines()
+    for count in range(len(lines) - 1, -1, -1):
+        try:
+            tomllib.loads("\n".join(lines[:count]))
+        except tomllib.TOMLDecodeError:
+            continue
+        return count + 1
+    return 1
 
 
 @dataclass(frozen=True)

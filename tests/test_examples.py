@@ -1,0 +1,79 @@
+"""The scripts that planners copy run as they stand, and say something sensible."""
+
+import html
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SAID = {
+    "first_map": (
+        r"299 areas; [\d,]+ people live within 1 km",
+        r"First of all: MR-07-\d{4}, risk: \d+ of 100",
+    ),
+    "budget_cut": (r"so (\d+\.\d+) more accidents must be expected", r"\d+ areas fall out of the plan"),
+    "homecoming": (r"22,\d+ people are displaced", r"The areas that rise most:\n +hazard_id"),
+}
+
+
+def test_every_example_is_tested_and_short():
+    scripts = sorted((ROOT / "examples").glob("*.py"))
+    assert {script.stem for script in scripts} == set(SAID)
+    for script in scripts:
+        assert len(script.read_text(encoding="utf-8").splitlines()) < 60, script.name
+
+
+@pytest.fixture(scope="module", params=sorted(SAID))
+def run(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp(request.param)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", ROOT / "examples" / f"{request.param}.py", ROOT / "sample_data"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        env={**os.environ, "PYTHONUTF8": "1"},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return request.param, folder, done.stdout
+
+
+def test_example_says_what_it_found(run):
+    name, _, said = run
+    for pattern in SAID[name]:
+        assert re.search(pattern, said), said
+    assert not re.search(r"\b(nan|None|<NA>)\b", said)
+
+
+def test_example_writes_one_offline_map(run):
+    name, folder, said = run
+    assert [p.name for p in (folder / "out").iterdir()] == [f"{name}.html"]
+    assert f"out/{name}.html" in said
+    page = (folder / "out" / f"{name}.html").read_text(encoding="utf-8")
+    assert "default-src 'none'" in html.unescape(page[:5_000])
+    assert "(invented data)" in page
+
+
+def test_less_money_averts_less_in_sum(run):
+    name, _, said = run
+    if name == "budget_cut":
+        promised, cut = (float(n) for n in re.findall(r": (\d+\.\d+) (?:accidents )?averted", said))
+        lost = float(re.search(r"so (\d+\.\d+) more", said)[1])
+        assert 0 < lost < promised
+        assert promised - cut == pytest.approx(lost, abs=0.011)
+        changes = [float(n) for n in re.findall(r"^\w+ +(-?\d+\.\d+)$", said, re.MULTILINE)]
+        assert sum(changes) == pytest.approx(-lost, abs=0.05)
+
+
+def test_homecoming_raises_what_is_expected(run):
+    name, _, said = run
+    if name == "homecoming":
+        without, with_them = (
+            float(n) for n in re.search(r"(\d+\.\d+) without them, (\d+\.\d+)", said).groups()
+        )
+        assert with_them > without
