@@ -45,6 +45,8 @@ class About:
         Tables whose sources and notes are told, and plain texts.
     years
         Years of the plan.
+    warning
+        What a reader must know before anything else; "" for nothing.
     """
 
     title: str
@@ -55,6 +57,7 @@ class About:
     run_id: str
     tables: Sequence[Any]
     years: Sequence[int] = ()
+    warning: str = ""
 
 
 def page_of(parts: Parts, facts: gpd.GeoDataFrame, box: Box, about: About) -> OfflineMap:
@@ -71,6 +74,7 @@ def page_of(parts: Parts, facts: gpd.GeoDataFrame, box: Box, about: About) -> Of
         title=about.title,
         subtitle=_subtitle(facts, about),
         disclaimer=about.disclaimer,
+        warning=about.warning,
         words={**words, "first_list": words["first_list"].replace("{n}", str(len(top)))},
         sources=_sources(about),
         notes=[*parts.notes, *_note_texts(about.tables)],
@@ -135,7 +139,7 @@ def _first_rows(parts: Parts, facts: gpd.GeoDataFrame, words: Mapping[str, str],
     """Give the first areas as a table, for viewers that run no script."""
     shown = [name for name in ("hazard_id", "adm1", "adm2", "people_near") if name in facts]
     head = [words[f"column_{name}"] for name in shown]
-    rows = [["" if pd.isna(cell) else cell for cell in facts[shown].iloc[row]] for row in top]
+    rows = [[_cell(value) for value in facts[shown].iloc[row]] for row in top]
     if "score" in parts.columns:
         head.append(words["score"])
         points = parts.columns["score"]
@@ -143,3 +147,9 @@ def _first_rows(parts: Parts, facts: gpd.GeoDataFrame, words: Mapping[str, str],
             told = int(points.numbers[row])
             cells.append("" if told == MISSING else f"{told * points.step:.1f}")
     return table(head, rows, words["first_list"].replace("{n}", str(len(top))))
+
+
+def _cell(value: Any) -> str:
+    if pd.isna(value):
+        return ""
+    return f"{value:,.0f}" if isinstance(value, float) else str(value)

@@ -208,8 +208,9 @@ places_name, language, words, profile
         disclaimer=disclaimer,
         data_date=data_date,
         run_id=str(getattr(plan, "run_id", "")),
-        tables=(facts, plan, *([] if scores is None else [scores]), *sources),
+        tables=(facts, plan, *([] if scores is None else [scores]), *sources, *_proof(plan, text)),
         years=years,
+        warning=text["placeholders"] if getattr(plan, "placeholder", False) else "",
     )
     return page_of(parts, facts, box, about)
 
@@ -263,6 +264,12 @@ def _mark(scores: pd.DataFrame) -> str:
     """Give a short mark that changes when any score does."""
     rows = pd.util.hash_pandas_object(scores, index=False).to_numpy()
     return hashlib.sha256(rows.tobytes()).hexdigest()[:10]
+
+
+def _proof(plan: Any, words: Mapping[str, str]) -> list[str]:
+    """Say how good the plan is proven to be."""
+    gap = getattr(plan, "gap", None)
+    return [] if gap is None else [words["proof"].replace("{gap}", f"{100 * gap:.2g}")]
 
 
 def _top(worth: Floats) -> list[int]:

@@ -18,6 +18,8 @@ class Frame:
     ----------
     title, subtitle, disclaimer
         Any text.
+    warning
+        What stands above everything else in the panel; "" for nothing.
     words
         All texts of the page.
     sources, notes
@@ -35,6 +37,7 @@ class Frame:
     title: str
     subtitle: str
     disclaimer: str
+    warning: str
     words: Mapping[str, str]
     sources: Iterable[str]
     notes: Iterable[str]
@@ -56,7 +59,8 @@ def _panel(frame: Frame, w: Mapping[str, str]) -> str:
 <div class="ccm-head"><h1 dir="auto">{text(frame.title)}</h1>
 <p class="ccm-sub" dir="auto">{text(frame.subtitle)}</p>
 <div class="ccm-find"><label for="ccm-search">{w["search"]}</label>
-<input id="ccm-search" type="search" role="combobox" autocomplete="off" spellcheck="false" dir="auto"
+<input id="ccm-search" type="text" inputmode="search" role="combobox" autocomplete="off" spellcheck="false" dir="auto"
+ placeholder="{w["search"]}"
  aria-expanded="false" aria-controls="ccm-results" aria-autocomplete="list">
 <ul id="ccm-results" role="listbox" aria-label="{w["search"]}" hidden></ul>
 <p id="ccm-found" class="ccm-quiet" role="status"></p></div>
@@ -66,7 +70,7 @@ def _panel(frame: Frame, w: Mapping[str, str]) -> str:
 <div id="ccm-body" class="ccm-body" tabindex="0" role="group" aria-label="{w["legend"]}">
 <p id="ccm-trouble" class="ccm-trouble" hidden>{w["old_browser"]}</p>
 <p class="ccm-loading">{w["loading"]}</p>
-{_years(w, frame.years)}{_legend(frame, w)}
+{_warning(frame)}{_years(w, frame.years)}{_legend(frame, w)}
 <section class="ccm-live-only"><h2>{w["also"]}</h2>
 <ul class="ccm-layers">{_layers(frame.layers)}</ul></section>
 <section class="ccm-live-only"><h2>{w["first_list"]}</h2><ol id="ccm-first" tabindex="-1"></ol></section>
@@ -75,6 +79,10 @@ def _panel(frame: Frame, w: Mapping[str, str]) -> str:
 <h3>{w["sources"]}</h3>{_list(frame.sources)}{_notes(frame, w)}</section>
 </div></aside>
 """
+
+
+def _warning(frame: Frame) -> str:
+    return f'<p class="ccm-warning" dir="auto">{text(frame.warning)}</p>' if frame.warning else ""
 
 
 def _legend(frame: Frame, w: Mapping[str, str]) -> str:

@@ -261,8 +261,9 @@ const ccm = (() => {
 
   /* The map of the page; every Folium script finds it by its name. */
   function map(id, options, corners) {
+    if (document.getElementById("ccm-data") && window.DecompressionStream) document.documentElement.classList.add("ccm-live");
     const made = L.map(id, { zoomSnap: 0.25, fadeAnimation: false, ...options });
-    if (corners) made.invalidateSize().fitBounds(corners, { padding: [8, 8] });
+    if (corners && made.getSize().x && made.getSize().y) made.fitBounds(corners, { padding: [8, 8] });
     made.attributionControl.setPrefix(false);
     if (ccm.start) ccm.start(made);
     return made;

@@ -23,8 +23,6 @@
       byId("ccm-trouble").hidden = false;
       return;
     }
-    document.documentElement.classList.add("ccm-live");
-    map.invalidateSize({ pan: false });
     const content = await ccm.unpack(data.textContent);
     data.remove();
     const page = open(map, content);
@@ -135,7 +133,7 @@
           if (c > deepest) continue;
           ctx.beginPath();
           for (const i of rows) if (roadClass[i] === c) ccm.trace(ctx, tile, roads, i, false);
-          ctx.lineWidth = [1.5, 1, 0.7][Math.min(c, 2)] * (state.zoom > fit + 2 ? 1.25 : 0.8) * tile.k;
+          ctx.lineWidth = [1.5, 1, 0.7][Math.min(c, 2)] * (state.zoom > fit + 2 ? 1.25 : level() === "shade" ? 0.6 : 0.8) * tile.k;
           ctx.strokeStyle = ["#bda88b", "#c9bba4", "#d3c8b7"][Math.min(c, 2)];
           ctx.stroke();
         }
@@ -281,7 +279,7 @@
       byId("ccm-year").setAttribute("aria-valuetext", fill(words.by_year, { year }));
       byId("ccm-totals").replaceChildren(
         make("li", {}, make("strong", {}, count(done.size)), ` ${fill(words.in_plan_by, { total: count(plan.hazards) })}`),
-        ...plan.sums.map((sum, s) => make("li", {}, make("strong", {}, sum.unit === "m2" ? area(sums[s]) : sums[s] >= 1e5 ? rounded(sums[s]) : figure(sums[s], sum.digits)), ` ${sum.label}`)),
+        ...plan.sums.map((sum, s) => make("li", {}, make("strong", {}, sum.unit === "m2" ? area(sums[s]) : sums[s] >= 1e6 ? rounded(sums[s]) : figure(sums[s], sum.digits)), ` ${sum.label}`)),
       );
     }
 
@@ -378,8 +376,9 @@
         if (fly) {
           const b = hazards.area.box.slice(4 * i, 4 * i + 4);
           const around = b[0] <= b[2] ? L.latLngBounds([ccm.toLatLng(b[0], b[1]), ccm.toLatLng(b[2], b[3])]) : L.latLngBounds([at, at]);
-          const covered = document.body.clientWidth > 900 ? byId("ccm-card").offsetWidth : 0;
-          map.fitBounds(around.pad(0.6), { maxZoom: Math.max(content.levels.outlines + 2, 13), animate: false, paddingBottomRight: [covered, 0] });
+          const sheet = byId("ccm-card");
+          const covered = document.body.clientWidth > 760 ? [sheet.offsetWidth, 0] : [0, sheet.offsetHeight];
+          map.fitBounds(around.pad(0.6), { maxZoom: Math.max(content.levels.outlines + 2, 13), animate: false, paddingBottomRight: covered });
         }
         for (const [weight, color] of [[7, "#fff"], [3, "#0b62c4"]]) {
           if (lines.length) mark.addLayer(L.polyline(lines, { weight, color, interactive: false }));

@@ -136,8 +136,10 @@ def coded(values: Iterable[Any]) -> tuple[list[str], Column]:
     >>> words, places.numbers.tolist()
     (['SHA', 'CHA'], [0, -1, 1, 0])
     """
-    told = pd.Series(values, dtype=object)
-    places, known = pd.factorize(told.where(told.isna(), told.astype(str)))
+    given = pd.Series(list(values), dtype=object)
+    told = np.empty(len(given), dtype=object)  # not a text column: those refuse some texts
+    told[:] = [None if blank else str(value) for value, blank in zip(given, given.isna(), strict=True)]
+    places, known = pd.factorize(told)
     return [str(value) for value in known], Column(numbers=places.astype(np.int64))
 
 

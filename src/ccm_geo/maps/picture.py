@@ -104,7 +104,7 @@ def _of_raster(
         dst_transform=frame,
         dst_crs=_WEB,
         dst_nodata=np.nan,
-        resampling=Resampling.nearest,
+        resampling=Resampling.average,  # so that no village falls between two pixels
     )
     return warped
 

@@ -16,7 +16,7 @@ _CORNERS = 4_000
 
 
 def sketch(parts: Parts, box: Box) -> str:
-    """Draw districts and the most important areas as an SVG picture; all of it is numbers."""
+    """Draw districts and important areas, at most some hundreds, as an SVG picture; all of it is numbers."""
     squeeze = np.cos(np.radians((box[1] + box[3]) / 2))
     scale = _WIDE / ((box[2] - box[0]) * squeeze)
     height = (box[3] - box[1]) * scale
@@ -50,8 +50,10 @@ def _outlines(parts: Parts, placed: Placed) -> str:
 def _dots(parts: Parts, placed: Placed) -> str:
     x, y = placed(*(_degrees(parts.columns[f"hazard_{axis}"]) for axis in ("lon", "lat")))
     view, codes = parts.content["views"][0], parts.columns["view_0"].numbers
-    known = np.flatnonzero(np.isfinite(x))
-    shown = known[np.argsort(codes[known], kind="stable")][:_DOTS][::-1]
+    focus = np.array([entry["focus"] for entry in view["entries"]])
+    known = np.flatnonzero(np.isfinite(x) & focus[codes])
+    thinned = known[:: max(1, -(-len(known) // _DOTS))]
+    shown = thinned[np.argsort(-codes[thinned], kind="stable")]
     return "".join(
         f'<circle cx="{x[i]:.0f}" cy="{y[i]:.0f}" r="3" fill="{view["entries"][codes[i]]["color"]}" '
         'stroke="#33242f" stroke-width="0.6"/>'

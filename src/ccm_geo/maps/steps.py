@@ -70,7 +70,7 @@ def add_steps(
 
 def _add_sums(parts: Parts, plan: Any, steps: pd.DataFrame, words: Mapping[str, str]) -> list[dict[str, Any]]:
     """Add what every step gives; released land by kind, never as one sum called cleared."""
-    relative = getattr(plan, "options", steps).attrs.get("benefit_unit") == "relative"
+    relative = getattr(plan, "benefit_unit", "") == "relative"
     told = (
         ("cancelled_m2", words["cancelled"], "m2", 0),
         ("reduced_m2", words["reduced"], "m2", 0),

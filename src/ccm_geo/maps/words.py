@@ -80,6 +80,8 @@ WORDS = {
     "parts": "Why this score",
     "people_density": "People per km²",
     "places": "Settlements",
+    "placeholders": "Made with placeholder costs or effects: for practice, not for decisions, until they are replaced.",
+    "proof": "The plan is within {gap} % of the best that its rules allow.",
     "plan": "Place in the plan",
     "plan_later": "Planned for later",
     "play": "Play the years",
