@@ -122,7 +122,8 @@ def on_strays(layer: gpd.GeoDataFrame, found: Findings) -> None:
         home = f"longitude {low[0]:.1f} to {high[0]:.1f}, latitude {low[1]:.1f} to {high[1]:.1f}"
         sign = _wrong_sign(xy[at], low - span, high + span)
         cause = f"the sign of its {sign} looks wrong" if sign else "check its coordinates"
-        text = f"the record at longitude {lon:.4f}, latitude {lat:.4f} is far from the others (most lie at {home}): {cause}"
+        spot = f"longitude {lon:.4f}, latitude {lat:.4f}"
+        text = f"the record at {spot} is far from the others (most lie at {home}): {cause}"
         found.note("advice", text, layer.index[[at]])
 
 

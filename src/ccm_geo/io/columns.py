@@ -19,6 +19,7 @@ Where = Mapping[str, Any] | Callable[[pd.DataFrame], Any]
 Values = Mapping[str, Mapping[Any, Any]]
 """Column -> {their code: ours}."""
 
+_SHOWN = 200  # letters of a filter that a note repeats
 _CUT = 10  # a shapefile keeps so many letters of a heading
 
 
@@ -93,7 +94,7 @@ def filtered(
     """Keep the records that `where` asks for, and count the others in a note."""
     if where is None:
         return frame
-    keep = _mask(frame, where, values or {}, spec, found.table)
+    keep = _mask(frame, where, values or {}, spec, found)
     left = frame.index[~keep]
     if len(left):
         asked = _spoken_where(where)
@@ -101,26 +102,33 @@ def filtered(
     return frame[keep]
 
 
-def _mask(frame: pd.DataFrame, where: Where, values: Values, spec: Table, table: str) -> "pd.Series[bool]":
+def _mask(
+    frame: pd.DataFrame, where: Where, values: Values, spec: Table, found: Findings
+) -> "pd.Series[bool]":
     if callable(where):
         mask = pd.Series(where(frame), index=frame.index)
         if mask.dtype != bool:
-            raise DataError(f"{table}: the function in where= must give True or False for every record")
+            raise DataError(f"{found.table}: the function in where= must give True or False for every record")
         return mask
+    ours = {theirs: ours for ours, theirs in found.headings.items()}
+    where = {
+        name if name in frame.columns else ours.get(name, name): allowed for name, allowed in where.items()
+    }
     absent = [name for name in where if name not in frame.columns]
-    refuse(table, [f"where= names {name!r}, which is no column; {_there(frame)}" for name in absent])
+    refuse(found.table, [f"where= names {name!r}, which is no column; {_there(frame)}" for name in absent])
     keep = pd.Series(True, index=frame.index)
     for name, allowed in where.items():
         wanted = [allowed] if isinstance(allowed, str) or not isinstance(allowed, Iterable) else list(allowed)
         texts = {_as_text(value) for value in wanted}
         raw = frame[name].map(_as_text)
-        ours = _translated(frame[name], name, values, spec).map(_as_text)
-        keep &= raw.isin(texts) | ours.isin(texts)
+        translated = _translated(frame[name], name, values, spec).map(_as_text)
+        keep &= raw.isin(texts) | translated.isin(texts)
     return keep
 
 
 def _spoken_where(where: Where) -> str:
-    return "a function" if callable(where) else repr({str(name): value for name, value in where.items()})
+    text = "a function" if callable(where) else repr({str(name): value for name, value in where.items()})
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def _as_text(value: object) -> str:

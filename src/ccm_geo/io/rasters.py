@@ -62,14 +62,14 @@ def describe_raster(
     path = Path(source)
     if not path.is_file():
         raise SourceError(f"population: there is no file {path.name!r}; check the folder and the spelling")
-    address = str(path.resolve())
+    address = str(path.absolute())
     if path.suffix.lower() == ".zip":
         inside = _inside(path)
         if len(inside) != 1:
             raise SourceError(
                 f"population: {path.name} holds several rasters ({', '.join(inside)}); unpack the one needed"
             )
-        address = f"/vsizip/{address}/{inside[0]}"
+        address = f"/vsizip/{path.absolute().as_posix()}/{inside[0]}"
     return _described(address, path, unit, band, crs)
 
 

@@ -73,17 +73,18 @@ def of_kind(layer: gpd.GeoDataFrame, spec: Table, found: Findings) -> gpd.GeoDat
 def _open_collections(shapes: Shapes, wanted: set[int], index: pd.Index, found: Findings) -> None:
     """Reduce geometry collections, in place, to their parts of the highest kind that is wanted."""
     mixed = np.flatnonzero(shapely.get_type_id(shapes) == _COLLECTION)
-    for at in mixed:
+    mended: list[int] = []
+    for at in mixed.tolist():
         parts = _leaves(shapes[at])
         for dimension in sorted(wanted, reverse=True):
             kept = [part for part in parts if shapely.get_dimensions(part) == dimension]
             if kept:
                 shapes[at] = kept[0] if len(kept) == 1 else _GATHER[dimension](kept)
+                mended.append(at)
                 break
-    if len(mixed):
-        found.mend(
-            "repaired", "a collection of geometries is reduced to its parts of the right kind", index[mixed]
-        )
+    if mended:
+        text = "a collection of geometries is reduced to its parts of the right kind"
+        found.mend("repaired", text, index[mended])
 
 
 def _leaves(shape: shapely.Geometry) -> list[shapely.Geometry]:
@@ -123,13 +124,13 @@ def valid(layer: gpd.GeoDataFrame, found: Findings) -> gpd.GeoDataFrame:
     areal = shapely.get_dimensions(shapes) == 2
     bad = areal & ~shapely.is_valid(shapes)
     if bad.any():
-        found.mend(
-            "repaired",
-            "an invalid polygon (its outline crosses or touches itself) is made valid",
-            layer.index[bad],
-        )
         shapes[bad] = shapely.make_valid(shapes[bad], method="structure", keep_collapsed=False)
     gone = areal & shapely.is_empty(shapes)
+    mended = layer.index[bad & ~gone]
+    if len(mended):
+        found.mend(
+            "repaired", "an invalid polygon (its outline crosses or touches itself) is made valid", mended
+        )
     if gone.any():
         found.mend(
             "set aside",

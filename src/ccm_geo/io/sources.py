@@ -129,7 +129,7 @@ def _existing(path: PathLike, table: str) -> Path:
         close = difflib.get_close_matches(found.name, siblings, n=3)
         hint = f"; did you mean {' or '.join(close)}?" if close else "; check the folder and the spelling"
         raise SourceError(f"{table}: there is no file {found.name!r}{hint}")
-    return found.resolve()
+    return found.absolute()
 
 
 def _open_file(path: Path, layer: str | None, table: str) -> Opened:
@@ -221,7 +221,7 @@ def _zipped(path: Path, layer: str | None) -> tuple[pd.DataFrame, list[str]]:
             {entry[: entry.lower().index(".gdb/") + 4] for entry in inside if ".gdb/" in entry.lower()}
         )
         if len(folders) == 1:
-            return _vector(f"/vsizip/{path}/{folders[0]}", path.name, layer), []
+            return _vector(f"/vsizip/{path.as_posix()}/{folders[0]}", path.name, layer), []
         known = [entry for entry in inside if Path(entry).suffix.lower() in _FORMATS]
         data = [entry for entry in known if Path(entry).suffix.lower() != ".txt"] or known
         if len(data) > 1 and layer is not None:
@@ -234,7 +234,7 @@ def _zipped(path: Path, layer: str | None) -> tuple[pd.DataFrame, list[str]]:
             _require_content(Path(entry).name, file.read(_HEAD))
         if Path(entry).suffix.lower() in _BY_BYTES:
             return _by_bytes(archive.read(entry), Path(entry).name, layer)
-    return _vector(f"/vsizip/{path}/{entry}", Path(entry).name, layer), []
+    return _vector(f"/vsizip/{path.as_posix()}/{entry}", Path(entry).name, layer), []
 
 
 def _vector(path: str, name: str, layer: str | None) -> pd.DataFrame:
