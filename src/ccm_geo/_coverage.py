@@ -318,7 +318,10 @@ def _values(file: Any, raster: PopulationRaster, window: Window) -> tuple[npt.ND
     return values, nodata
 
 
-_NUMBA = {"nogil": True, "error_model": "numpy"}  # no test for division by zero: less to compile
+_NUMBA: dict[str, Any] = {
+    "nogil": True,
+    "error_model": "numpy",
+}  # no test for division by zero: less to compile
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -20,6 +20,7 @@ from .errors import CRSError
 LONLAT = pyproj.CRS.from_epsg(4326)
 """Longitude and latitude on WGS 84, the CRS of web maps and of text coordinates."""
 
+_SCALE_M = 10_000.0  # between such places the scale of a projection is taken as linear
 _USE_MARGIN_DEG = 3.0  # a neighbouring UTM zone is in everyday use; another continent is a mistake
 
 
@@ -166,7 +167,11 @@ def lonlat_points(layer: gpd.GeoDataFrame | gpd.GeoSeries) -> npt.NDArray[np.flo
 def project_xy(
     xy: npt.NDArray[np.float64], source: pyproj.CRS, target: pyproj.CRS
 ) -> npt.NDArray[np.float64]:
-    """Give bare coordinates in another CRS, shape ``(n, 2)``, x (or longitude) first in both."""
+    """Give bare coordinates in another CRS, shape ``(n, 2)``, x (or longitude) first in both.
+
+    >>> project_xy(np.array([[105.0, 0.0]]), LONLAT, pyproj.CRS.from_epsg(32648)).round().tolist()
+    [[500000.0, 0.0]]
+    """
     if source == target:
         return xy
     change = pyproj.Transformer.from_crs(source, target, always_xy=True)
@@ -197,25 +202,27 @@ def cell_areas_m2(
     Returns
     -------
     numpy.ndarray
-        Shape ``(rows, 1)`` where rows follow parallels (exact), else ``(rows, columns)``: the cell's size
-        in its CRS divided by the areal scale of the projection there, interpolated between every 64th cell.
+        Shape ``(rows, 1)`` where rows follow parallels (exact), else ``(rows, columns)``: interpolated
+        between places at most 10 km apart.
+
+    Examples
+    --------
+    >>> degree = Affine(1, 0, 0, 0, -1, 60)  # one degree squares from 60 degrees north down
+    >>> (cell_areas_m2(LONLAT, degree, (0, 0, 60, 1))[[0, 59], 0] / 1e6).round().tolist()
+    [6310.0, 12308.0]
     """
     row, col, height, width = window
     unit = float(crs.axis_info[0].unit_conversion_factor)
     if crs.is_geographic and transform.b == 0 and transform.d == 0:
         edges = (transform.f + transform.e * (row + np.arange(height + 1))) * unit
         return (np.abs(np.diff(_zone(crs, edges))) * abs(transform.a) * unit)[:, None]
-    rows = np.linspace(row, row + height, 2 + height // 64)
-    cols = np.linspace(col, col + width, 2 + width // 64)
-    c, r = np.meshgrid(cols, rows)
-    x, y = (
-        v.ravel()
-        for v in (
-            transform.a * c + transform.b * r + transform.c,
-            transform.d * c + transform.e * r + transform.f,
-        )
-    )
-    plain = abs(transform.determinant) * unit**2 * _ground(crs, x, y, unit).reshape(c.shape)
+    side_m = abs(transform.determinant) ** 0.5 * metres_per_unit(crs)
+    step = min(64, max(1, int(_SCALE_M / side_m)))
+    rows = np.linspace(row, row + height, 2 + height // step)
+    cols = np.linspace(col, col + width, 2 + width // step)
+    places = np.stack(np.meshgrid(cols, rows), axis=-1)
+    a, _, c = ground_metric(crs, transform, places.reshape(-1, 2)).T
+    plain = (a * c).reshape(places.shape[:2])
     at = [np.arange(n) + first + 0.5 for first, n in ((row, height), (col, width))]
     by_row = np.stack([np.interp(at[0], rows, column) for column in plain.T])
     return np.stack([np.interp(at[1], cols, line) for line in by_row.T])
@@ -283,14 +290,3 @@ def _axes(crs: pyproj.CRS) -> tuple[float, float]:
     if ellipsoid is None:
         return 6_378_137.0, 6_356_752.314245  # WGS 84
     return ellipsoid.semi_major_metre, ellipsoid.semi_minor_metre
-
-
-def _ground(crs: pyproj.CRS, x: Any, y: Any, unit: float) -> npt.NDArray[np.float64]:
-    """Square metres on the ellipsoid for each square unit (radian or metre) of the CRS at these places."""
-    if crs.is_geographic:
-        a, b = _axes(crs)
-        e2 = 1 - (b / a) ** 2
-        return a * a * (1 - e2) * np.cos(y * unit) / (1 - e2 * np.sin(y * unit) ** 2) ** 2
-    change = pyproj.Proj(crs)
-    lon, lat = change(x, y, inverse=True)
-    return 1 / np.asarray(change.get_factors(lon, lat).areal_scale)
