@@ -6,7 +6,7 @@ Exit codes: 0 all is well, 1 the data or the plan are at fault, 2 a file cannot 
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from .schemas import Note
+    from .study.pipeline import Watch
 
 app = typer.Typer(
     name="ccm-geo",
@@ -133,27 +134,25 @@ def _run(study: Path, out: Path, *, quiet: bool, verbose: bool) -> None:
     from .study import read_study, run_study, summary  # noqa: PLC0415 - --help stays light
 
     settings = read_study(study)
-    with _progress(quiet=quiet) as watch:
+    with _progress(quiet=quiet, verbose=verbose) as watch:
         outcome = run_study(settings, out, watch=watch)
-    if verbose and not quiet:
-        for name, seconds in outcome.seconds.items():
-            typer.echo(f"{seconds:8.2f} s  {name}", err=True)
     if not quiet:
         typer.echo(summary(outcome))
 
 
 @contextmanager
-def _progress(*, quiet: bool) -> Iterator[Any]:
+def _progress(*, quiet: bool, verbose: bool) -> "Iterator[Watch]":
     """Show on the error stream what goes on, so that the output can be kept."""
-    if quiet:
-        yield lambda _: None
-        return
     console = _console(stderr=True)
-    if not console.is_terminal:
-        yield lambda _: None
-        return
-    with console.status("reading") as status:
-        yield status.update
+    with console.status("starting") if not quiet and console.is_terminal else nullcontext() as status:
+
+        def watch(name: str, seconds: float | None = None) -> None:
+            if seconds is not None and verbose and not quiet:
+                typer.echo(f"{seconds:8.2f} s  {name}", err=True)
+            elif seconds is None and status is not None:
+                status.update(name)
+
+        yield watch
 
 
 def _check(file: Path, table: str, given: dict[str, Any], *, quiet: bool) -> int:

@@ -1,11 +1,11 @@
 """From a study's files to its map, workbook and GeoPackage, one stage after the other."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import geopandas as gpd
 import pandas as pd
@@ -15,8 +15,17 @@ from ccm_geo.schemas import Note, notes_of
 
 from .settings import Settings
 
-Watch = Callable[[str], Any]
-"""Is told what begins, in a few words."""
+
+class Watch(Protocol):
+    """Is told when a stage begins, and again when it has ended with the seconds that it took."""
+
+    def __call__(self, name: str, seconds: float | None = None) -> None:
+        """Take the stage's name, a few words."""
+
+
+def _unwatched(name: str, seconds: float | None = None) -> None:
+    del name, seconds
+
 
 _ABSENT = {
     "read_accidents": "accidents: harm is relative, so it orders areas but counts nothing",
@@ -67,10 +76,11 @@ class _Stages:
         self.watch(name)
         begun = time.perf_counter()
         yield
-        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - begun
+        self.seconds[name] = time.perf_counter() - begun
+        self.watch(name, self.seconds[name])
 
 
-def run_study(settings: Settings, out: Path, *, watch: Watch = lambda _: None) -> Outcome:
+def run_study(settings: Settings, out: Path, *, watch: Watch = _unwatched) -> Outcome:
     """Run a study: read, measure, score, plan, and write map, workbook and GeoPackage.
 
     Parameters
@@ -80,7 +90,7 @@ def run_study(settings: Settings, out: Path, *, watch: Watch = lambda _: None) -
     out
         The folder to write into; made if it is not there.
     watch
-        Called with a few words when a stage begins.
+        Called when a stage begins, and again with its seconds when it ends.
 
     Raises
     ------

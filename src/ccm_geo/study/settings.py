@@ -143,7 +143,7 @@ def _parsed(file: Path) -> tuple[str, dict[str, Any]]:
     except tomllib.TOMLDecodeError as reason:
         paths = "\\" in text and re.search("hex|escape", str(reason))
         hint = "; write paths with / or in single quotes" if paths else ""
-        if "end of document" in str(reason):
+        if "nclosed" in str(reason) or "end of document" in str(reason):
             hint = f"; what begins in line {_unclosed(text)} is not closed"
         raise SourceError(f"{file.name}: is not TOML: {reason}{hint}") from reason
 
