@@ -122,7 +122,8 @@ def text_of(browser, selector):
 
 
 def test_the_page_opens_with_no_request_but_for_itself(plan_page):
-    asked = [url for url in requests_of(plan_page) if not url.startswith(("data:", "blob:"))]
+    within = ("data:", "blob:", "chrome:")  # parts of the page and of the browser itself
+    asked = [url for url in requests_of(plan_page) if not url.startswith(within)]
     assert len(asked) == 1
     assert asked[0].endswith("/plan.html")
 
@@ -322,6 +323,21 @@ def test_on_a_phone_the_map_has_room_and_the_panel_opens_over_it(browser, tmp_pa
     finally:
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
         browser.set_window_size(before["width"], before["height"])
+
+
+def test_paper_shows_the_whole_view(plan_page):
+    before = plan_page.execute_script("return ccmPage.map.getBounds().toBBoxString()")
+    inside = plan_page.execute_script("""
+        const screen = ccmPage.map.getBounds();
+        dispatchEvent(new Event("beforeprint"));
+        const tiles = [...document.querySelectorAll(".leaflet-ccm-hazards-pane canvas")];
+        const seen = tiles.some((tile) => getComputedStyle(tile).visibility === "visible");
+        const whole = ccmPage.map.getBounds().pad(0.01).contains(screen);
+        dispatchEvent(new Event("afterprint"));
+        return [whole, seen];
+    """)
+    assert inside == [True, True]
+    assert plan_page.execute_script("return ccmPage.map.getBounds().toBBoxString()") == before
 
 
 def test_the_page_has_a_language_landmarks_labels_and_free_zoom(plan_page):

@@ -12,7 +12,7 @@ from ccm_geo.maps.frame import Frame, skeleton, table
 from ccm_geo.maps.offline import OfflineMap
 from ccm_geo.maps.payload import MISSING, Scene
 from ccm_geo.maps.picture import Box
-from ccm_geo.maps.scene import Parts, levels_of
+from ccm_geo.maps.scene import Parts, levels_of, place_of
 from ccm_geo.maps.sketch import sketch
 from ccm_geo.schemas import notes_of
 
@@ -67,7 +67,7 @@ def page_of(parts: Parts, facts: gpd.GeoDataFrame, box: Box, about: About) -> Of
         "language": about.language,
         "words": dict(words),
         "box": [round(edge, 5) for edge in box],
-        "levels": levels_of(facts, box),
+        "levels": levels_of(facts, place_of(parts)),
     }
     top = parts.content["top"]
     frame = Frame(
@@ -75,18 +75,22 @@ def page_of(parts: Parts, facts: gpd.GeoDataFrame, box: Box, about: About) -> Of
         subtitle=_subtitle(facts, about),
         disclaimer=about.disclaimer,
         warning=about.warning,
-        words={**words, "first_list": words["first_list"].replace("{n}", str(len(top)))},
+        words={**words, "first_list": _first_title(about, len(top))},
         sources=_sources(about),
         notes=[*parts.notes, *_note_texts(about.tables)],
         layers=[(key, words[label]) for key, label, needs in _LAYERS if needs in parts.content],
         years=about.years,
         density="people" in parts.content,
-        first=sketch(parts, box) + _first_rows(parts, facts, words, top[:_FIRST]),
+        first=sketch(parts, box) + _first_rows(parts, facts, about, top[:_FIRST]),
     )
     scene = Scene(
         content=parts.content, columns=parts.columns, pictures=parts.pictures, frame=skeleton(frame)
     )
     return OfflineMap(title=about.title, language=about.language, scene=scene, box=box)
+
+
+def _first_title(about: About, count: int) -> str:
+    return about.words["first_benefit" if about.years else "first_list"].replace("{n}", str(count))
 
 
 def _subtitle(facts: gpd.GeoDataFrame, about: About) -> str:
@@ -135,18 +139,18 @@ def _told(note: Any) -> str:
     return f"{note.table}, {note.kind}: {note.text}{count}"
 
 
-def _first_rows(parts: Parts, facts: gpd.GeoDataFrame, words: Mapping[str, str], top: Sequence[int]) -> str:
+def _first_rows(parts: Parts, facts: gpd.GeoDataFrame, about: About, top: Sequence[int]) -> str:
     """Give the first areas as a table, for viewers that run no script."""
     shown = [name for name in ("hazard_id", "adm1", "adm2", "people_near") if name in facts]
-    head = [words[f"column_{name}"] for name in shown]
+    head = [about.words[f"column_{name}"] for name in shown]
     rows = [[_cell(value) for value in facts[shown].iloc[row]] for row in top]
     if "score" in parts.columns:
-        head.append(words["score"])
+        head.append(about.words["score"])
         points = parts.columns["score"]
         for cells, row in zip(rows, top, strict=True):
             told = int(points.numbers[row])
             cells.append("" if told == MISSING else f"{told * points.step:.1f}")
-    return table(head, rows, words["first_list"].replace("{n}", str(len(top))))
+    return table(head, rows, _first_title(about, len(top)))
 
 
 def _cell(value: Any) -> str:

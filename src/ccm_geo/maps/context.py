@@ -12,7 +12,7 @@ import shapely
 from ccm_geo.errors import DataError
 from ccm_geo.maps.payload import Column, degrees, polygons, ringed
 from ccm_geo.maps.picture import Box, population_picture
-from ccm_geo.maps.scene import Parts
+from ccm_geo.maps.scene import Parts, place_of
 from ccm_geo.schemas import PopulationRaster
 from ccm_geo.space import lonlat_points, require_crs, to_lonlat
 
@@ -73,8 +73,7 @@ def add_districts(parts: Parts, admin: gpd.GeoDataFrame, box: Box, *, name: str 
         "names": ["" if pd.isna(value) else str(value) for value in kept["label"]],
         "lonlat": np.round(middle, 4).tolist(),
     }
-    lon, lat = (parts.columns[f"hazard_{axis}"] for axis in ("lon", "lat"))
-    places = shapely.points(lon.numbers * lon.step, lat.numbers * lat.step)
+    places = shapely.points(place_of(parts))
     areas, rows = polygons(kept)
     member = np.full(len(places), -1, dtype=np.int64)
     which, part = shapely.STRtree(areas).query(places, predicate="intersects")

@@ -59,7 +59,8 @@ def _panel(frame: Frame, w: Mapping[str, str]) -> str:
 <div class="ccm-head"><h1 dir="auto">{text(frame.title)}</h1>
 <p class="ccm-sub" dir="auto">{text(frame.subtitle)}</p>
 <div class="ccm-find"><label for="ccm-search">{w["search"]}</label>
-<input id="ccm-search" type="text" inputmode="search" role="combobox" autocomplete="off" spellcheck="false" dir="auto"
+<input id="ccm-search" type="text" inputmode="search" role="combobox" autocomplete="off"
+ spellcheck="false" dir="auto"
  placeholder="{w["search"]}"
  aria-expanded="false" aria-controls="ccm-results" aria-autocomplete="list">
 <ul id="ccm-results" role="listbox" aria-label="{w["search"]}" hidden></ul>
@@ -71,9 +72,10 @@ def _panel(frame: Frame, w: Mapping[str, str]) -> str:
 <p id="ccm-trouble" class="ccm-trouble" hidden>{w["old_browser"]}</p>
 <p class="ccm-loading">{w["loading"]}</p>
 {_warning(frame)}{_years(w, frame.years)}{_legend(frame, w)}
-<section class="ccm-live-only"><h2>{w["also"]}</h2>
+<section class="ccm-live-only ccm-extra"><h2>{w["also"]}</h2>
 <ul class="ccm-layers">{_layers(frame.layers)}</ul></section>
-<section class="ccm-live-only"><h2>{w["first_list"]}</h2><ol id="ccm-first" tabindex="-1"></ol></section>
+<section class="ccm-live-only ccm-extra"><h2>{w["first_list"]}</h2>
+<ol id="ccm-first" tabindex="-1"></ol></section>
 <div class="ccm-static"><p>{w["no_script"]}</p>{frame.first}</div>
 <section class="ccm-about"><h2>{w["about"]}</h2>
 <h3>{w["sources"]}</h3>{_list(frame.sources)}{_notes(frame, w)}</section>
@@ -144,7 +146,7 @@ def _notes(frame: Frame, w: Mapping[str, str]) -> str:
 
 def _density(w: Mapping[str, str]) -> str:
     boxes = "".join(
-        f'<span class="ccm-step" style="--color:{shade}">{step:,}+</span>'
+        f'<span class="ccm-step" dir="ltr" style="--color:{shade}">{step:,}+</span>'
         for step, shade in zip(STEPS, SHADES, strict=True)
     )
     key = f'<p class="ccm-quiet">{w["people_density"]}</p><div class="ccm-shade">{boxes}</div>'

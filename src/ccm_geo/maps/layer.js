@@ -214,10 +214,12 @@ const ccm = (() => {
     if (halo) { ctx.lineWidth = 3.4 * tile.k; ctx.strokeStyle = "rgba(255,255,255,.9)"; ctx.stroke(); }
     ctx.fillStyle = entry.kind === "hatch" ? "#f4f4f4" : paint.fill;
     ctx.fill();
-    ctx.lineWidth = (radius < 2 ? 0.5 : 0.9) * tile.k;
-    ctx.strokeStyle = paint.line;
+    ctx.lineWidth = (radius < 2 ? 0.6 : 0.9) * tile.k;
+    ctx.strokeStyle = halo || entry.kind !== "fill" ? paint.line : darker(entry.color); // black rims would make pale dots dark
     ctx.stroke();
   }
+
+  const darker = (color) => "#" + [1, 3, 5].map((at) => Math.round(parseInt(color.slice(at, at + 2), 16) * 0.55).toString(16).padStart(2, "0")).join("");
 
   function drawOutlines(ctx, tile, hazards, rows, entry) {
     const paint = paintOf(ctx, entry);
@@ -262,7 +264,7 @@ const ccm = (() => {
   /* The map of the page; every Folium script finds it by its name. */
   function map(id, options, corners) {
     if (document.getElementById("ccm-data") && window.DecompressionStream) document.documentElement.classList.add("ccm-live");
-    const made = L.map(id, { zoomSnap: 0.25, fadeAnimation: false, ...options });
+    const made = L.map(id, { zoomSnap: 0.25, maxZoom: 19, fadeAnimation: false, ...options });
     if (corners && made.getSize().x && made.getSize().y) made.fitBounds(corners, { padding: [8, 8] });
     made.attributionControl.setPrefix(false);
     if (ccm.start) ccm.start(made);

@@ -1,5 +1,6 @@
 """Legends: which class, year or activity every area belongs to, and how that is drawn."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
@@ -153,10 +154,11 @@ def activity_legend(steps: pd.DataFrame, closed: Ints, words: Mapping[str, str])
     """Color by what is done on an area, in order; rare combinations share one line."""
     if steps.empty:
         return None
-    told = steps["activity"].astype(str).map(lambda name: words.get(f"activity_{name}", name))
-    done = told.groupby(steps["row"]).agg(lambda names: words["then"].join(dict.fromkeys(names)))
-    common = done.value_counts(sort=False).sort_values(ascending=False, kind="stable")
-    shown = common.index[: len(CATEGORIES) - 1].tolist()
+    by_row: dict[int, dict[str, None]] = {}
+    for row, name in zip(steps["row"].tolist(), steps["activity"].astype(str).tolist(), strict=True):
+        by_row.setdefault(row, {})[words.get(f"activity_{name}", name)] = None
+    done = {row: words["then"].join(names) for row, names in by_row.items()}
+    shown = [name for name, _ in Counter(done.values()).most_common(len(CATEGORIES) - 1)]
     entries = [
         Entry(label=name, color=color, focus=True) for name, color in zip(shown, CATEGORIES, strict=False)
     ]
@@ -164,7 +166,7 @@ def activity_legend(steps: pd.DataFrame, closed: Ints, words: Mapping[str, str])
     entries.append(Entry(label=words["not_in_plan"], color=_NOT_PLANNED))
     at = {name: place for place, name in enumerate(shown)}
     codes = np.full(len(closed), len(entries) - 1, dtype=np.int64)
-    codes[done.index.to_numpy(dtype=np.int64)] = done.map(at).fillna(len(shown)).to_numpy(dtype=np.int64)
+    codes[list(done)] = [at.get(name, len(shown)) for name in done.values()]
     return _with_closed(words["activities"], entries, codes, closed, words)
 
 

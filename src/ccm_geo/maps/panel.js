@@ -39,6 +39,9 @@
     const rounded = (value) => value.toLocaleString(content.language, { notation: "compact", compactDisplay: "long", maximumSignificantDigits: 3 });
     const count = (value) => value.toLocaleString(content.language);
     const area = (m2) => (m2 >= 1e6 ? `${figure(m2 / 1e6, 2)} km\u00b2` : `${figure(m2 / 1e4, m2 < 1e5 ? 2 : 1)} ha`);
+    /* A quantity keeps its order in lines that run from right to left. */
+    const amount = (sum, value, short) =>
+      make("bdi", { dir: sum.unit === "m2" ? "ltr" : "auto" }, sum.unit === "m2" ? area(value) : short && value >= 1e6 ? rounded(value) : figure(value, sum.digits));
     const several = (n) => (n === 1 ? say("areas_one") : say("areas", { n: count(n) }));
 
     const total = content.ids.length;
@@ -151,8 +154,18 @@
     });
 
     const dotSize = () => Math.min(4.2, (total < 600 ? 3.2 : 1.7) + 0.55 * Math.max(0, state.zoom - Math.max(fit, content.levels.dots - 1)));
+    /* Where the country view shows the first areas only, every other one stays visible as a speck. */
+    function specks(ctx, tile) {
+      ctx.fillStyle = `rgba(70, 46, 66, ${Math.min(0.5, 35 / Math.sqrt(total))})`;
+      const size = 1.6 * tile.k;
+      for (const i of hazards.at.find(tile.reach(4))) {
+        if (shown(i)) ctx.fillRect(tile.px(hazards.at.x[i]) - size / 2, tile.py(hazards.at.y[i]) - size / 2, size, size);
+      }
+    }
+
     const areas = tiles("ccm-hazards", 350, (ctx, tile) => {
       const drawn = level();
+      if (drawn === "shade") specks(ctx, tile);
       const rows = drawn === "shade" ? content.top : hazards[drawn === "outlines" ? "area" : "at"].find(tile.reach(8));
       const groups = entries().map(() => []);
       for (const i of rows) if (shown(i)) groups[now[i]].push(i);
@@ -181,7 +194,7 @@
     namePane.classList.add("leaflet-zoom-hide");
     namePane.setAttribute("aria-hidden", "true");
     const ruler = document.createElement("canvas").getContext("2d");
-    const fonts = { place: "600 12px system-ui, sans-serif", district: "600 11px system-ui, sans-serif" };
+    const fonts = { place: "600 12px system-ui, sans-serif", district: "600 11.5px system-ui, sans-serif" };
 
     function names() {
       const bounds = map.getBounds().pad(0.05);
@@ -207,7 +220,7 @@
       for (const name of wanted) {
         if (!name.text || nodes.length > (level() === "shade" ? 26 : 70)) continue;
         ruler.font = fonts[name.kind];
-        const width = ruler.measureText(name.text).width + (name.kind === "place" ? 4 : 8);
+        const width = ruler.measureText(name.kind === "district" ? name.text.toLocaleUpperCase() : name.text).width + (name.kind === "place" ? 4 : 8);
         if (name.kind === "district" && width > name.wide * 1.15) continue;
         const at = map.latLngToLayerPoint(ccm.toLatLng(name.x, name.y));
         const left = name.kind === "place" ? at.x + 5 : at.x - width / 2;
@@ -236,7 +249,7 @@
           type: "button", class: `ccm-entry${hidden.has(e) ? " ccm-off" : ""}`, "aria-pressed": String(!hidden.has(e)),
           onclick: () => { if (hidden.has(e)) hidden.delete(e); else hidden.add(e); refresh(); byId("ccm-legend").querySelector(`[data-entry="${e}"]`)?.focus(); },
           "data-entry": e,
-        }, swatch(entry), make("span", { class: "ccm-label" }, free(entry.label), entry.detail ? make("span", { class: "ccm-detail" }, entry.detail) : null), make("span", { class: "ccm-count" }, count(counts[e])));
+        }, swatch(entry), make("span", { class: "ccm-label" }, free(entry.label), entry.detail ? make("bdi", { class: "ccm-detail", dir: "ltr" }, entry.detail) : null), make("span", { class: "ccm-count" }, count(counts[e])));
         return make("li", {}, button);
       }).filter(Boolean));
       const seen = entries().reduce((sum, entry, e) => sum + (hidden.has(e) ? 0 : counts[e]), 0);
@@ -245,14 +258,15 @@
 
     function sentence() {
       const drawn = level();
-      const named = new Intl.ListFormat(content.language).format([...focused()].map((e) => entries()[e].label));
+      const labels = [...focused()].map((e) => entries()[e].label);
+      const named = view().later != null ? say("shade_planned") : labels.length > 3 ? say("shade_shown") : new Intl.ListFormat(content.language).format(labels);
       const text = drawn === "shade" ? say("view_shade", { classes: named, n: count(content.top.length) }) : say(drawn === "dots" ? "view_dots" : "view_outlines");
       byId("ccm-level").replaceChildren(free(text));
       const bar = byId("ccm-shade");
       bar.hidden = drawn !== "shade" || !shade.steps.length;
       bar.replaceChildren(...shade.steps.map((step, s) => {
         const next = shade.steps[s + 1];
-        const box = make("span", { class: "ccm-step" }, next == null ? `${count(step)}+` : next - 1 > step ? `${count(step)}\u2013${count(next - 1)}` : count(step));
+        const box = make("span", { class: "ccm-step", dir: "ltr" }, next == null ? `${count(step)}+` : next - 1 > step ? `${count(step)}\u2013${count(next - 1)}` : count(step));
         box.style.setProperty("--color", shadeOf(step));
         return box;
       }));
@@ -279,7 +293,7 @@
       byId("ccm-year").setAttribute("aria-valuetext", fill(words.by_year, { year }));
       byId("ccm-totals").replaceChildren(
         make("li", {}, make("strong", {}, count(done.size)), ` ${fill(words.in_plan_by, { total: count(plan.hazards) })}`),
-        ...plan.sums.map((sum, s) => make("li", {}, make("strong", {}, sum.unit === "m2" ? area(sums[s]) : sums[s] >= 1e6 ? rounded(sums[s]) : figure(sums[s], sum.digits)), ` ${sum.label}`)),
+        ...plan.sums.map((sum, s) => make("li", {}, make("strong", {}, amount(sum, sums[s], true)), ` ${sum.label}`)),
       );
     }
 
@@ -290,16 +304,19 @@
       return name && name !== content.ids[i] ? [free(content.ids[i]), " ", make("span", { class: "ccm-name-of" }, free(name))] : [free(content.ids[i])];
     }
 
-    function list() {
-      byId("ccm-first").replaceChildren(...content.top.map((i) => make("li", {}, make("button", { type: "button", class: "ccm-row", onclick: () => select(i, true) },
-        swatch(entries()[codes[state.view][i]]), make("span", { class: "ccm-label" }, ...title(i)),
-        content.score ? make("span", { class: "ccm-count" }, figure(score.total[i], 1)) : null))));
-    }
-
     const score = content.score && {
       total: content.number("score"), low: content.number("score_low"), high: content.number("score_high"), rank: content.whole("score_rank"),
       missing: content.whole("score_missing"), parts: content.score.parts.map((part, p) => content.number(`part_${p}`)),
     };
+    const worth = plan ? new Float64Array(total) : score && score.total;
+    if (plan) events.benefit.forEach((value, k) => { worth[events.hazard[k]] += value || 0; });
+
+    function list() {
+      byId("ccm-first").replaceChildren(...content.top.map((i) => make("li", {}, make("button", { type: "button", class: "ccm-row", onclick: () => select(i, true) },
+        swatch(entries()[codes[state.view][i]]), make("span", { class: "ccm-label" }, ...title(i)),
+        worth ? make("span", { class: "ccm-count" }, figure(worth[i], 1)) : null))));
+    }
+
     const numbers = content.numbers.map((told, n) => content.number(`number_${n}`));
     const texts = content.texts.map((told, t) => content.whole(`text_${t}`));
     const reasons = plan && plan.reasons.length ? content.whole("plan_reason") : null;
@@ -334,16 +351,16 @@
       const steps = [];
       for (let k = 0; k < events.hazard.length; k++) {
         if (events.hazard[k] !== i) continue;
-        const what = plan.sums.filter((sum) => events[sum.key][k] > 0).map((sum) => `${sum.unit === "m2" ? area(events[sum.key][k]) : figure(events[sum.key][k], sum.digits)} ${sum.label}`);
-        steps.push(make("li", {}, make("strong", {}, `${plan.years[events.year[k]]}: ${plan.activities[events.activity[k]]}`), what.length ? make("span", { class: "ccm-what" }, what.join(", ")) : null));
+        const what = plan.sums.filter((sum) => events[sum.key][k] > 0).map((sum) => make("bdi", { dir: "auto" }, amount(sum, events[sum.key][k]), ` ${sum.label}`));
+        steps.push(make("li", {}, make("strong", {}, free(`${plan.years[events.year[k]]}: ${plan.activities[events.activity[k]]}`)), what.length ? make("span", { class: "ccm-what" }, ...what.flatMap((part, p) => (p ? [", ", part] : [part]))) : null));
       }
       const reason = reasons && plan.reasons[reasons[i]];
-      return [heading(words.plan), steps.length ? make("ul", { class: "ccm-steps" }, ...steps) : make("p", {}, words.not_in_plan), reason ? make("p", {}, free(reason)) : null];
+      return [heading(words.plan), steps.length ? make("ul", { class: "ccm-steps" }, ...steps) : make("p", {}, words.not_in_plan), reason ? make("p", { class: "ccm-reason" }, free(reason)) : null];
     }
 
     function card(i) {
       const told = content.numbers.map((one, n) => [one, numbers[n][i]]).filter(([, value]) => Number.isFinite(value))
-        .map(([one, value]) => [one.label, one.unit === "m2" ? area(value) : `${figure(value, one.digits)} ${one.unit}`.trim()]);
+        .map(([one, value]) => [one.label, make("bdi", { dir: "ltr" }, one.unit === "m2" ? area(value) : `${figure(value, one.digits)} ${one.unit}`.trim())]);
       const said = content.texts.map((one, t) => [one.label, one.list[texts[t][i]] || words.unknown]);
       const unknown = content.numbers.filter((one, n) => !Number.isFinite(numbers[n][i])).map((one) => [one.label, words.unknown]);
       const entry = entries()[now[i]];
@@ -378,11 +395,13 @@
           const around = b[0] <= b[2] ? L.latLngBounds([ccm.toLatLng(b[0], b[1]), ccm.toLatLng(b[2], b[3])]) : L.latLngBounds([at, at]);
           const sheet = byId("ccm-card");
           const covered = document.body.clientWidth > 760 ? [sheet.offsetWidth, 0] : [0, sheet.offsetHeight];
-          map.fitBounds(around.pad(0.6), { maxZoom: Math.max(content.levels.outlines + 2, 13), animate: false, paddingBottomRight: covered });
+          map.fitBounds(around.pad(0.6), { maxZoom: 15, animate: false, paddingBottomRight: covered });
         }
+        const b = hazards.area.box;
+        const small = !(Math.max(b[4 * i + 2] - b[4 * i], b[4 * i + 3] - b[4 * i + 1]) * 256 * 2 ** state.zoom > 26);
         for (const [weight, color] of [[7, "#fff"], [3, "#0b62c4"]]) {
           if (lines.length) mark.addLayer(L.polyline(lines, { weight, color, interactive: false }));
-          if (level() !== "outlines" || !lines.length) mark.addLayer(L.circleMarker(at, { radius: 11, weight: weight - 1, color, fill: false, interactive: false }));
+          if (small) mark.addLayer(L.circleMarker(at, { radius: 11, weight: weight - 1, color, fill: false, interactive: false }));
         }
       }
       if (fly) byId("ccm-card-title").focus({ preventScroll: true });
@@ -482,6 +501,8 @@
     const picker = byId("ccm-view");
     picker.replaceChildren(...content.views.map((one, v) => make("option", { value: v }, one.label)));
     picker.closest(".ccm-pick").hidden = content.views.length < 2;
+    const shadeSwitch = document.querySelector("[data-layer=shade]");
+    if (shadeSwitch) shadeSwitch.closest("li").hidden = content.levels.dots <= map.getMinZoom();
     picker.addEventListener("change", () => { state.view = Number(picker.value); shade.steps = []; refresh(); list(); });
     byId("ccm-all").addEventListener("click", () => { state.hidden[state.view].clear(); refresh(); });
     byId("ccm-none").addEventListener("click", () => { entries().forEach((entry, e) => state.hidden[state.view].add(e)); refresh(); });
@@ -517,8 +538,18 @@
     map.on("zoomanim", (event) => { state.zoom = event.zoom; });
     map.on("zoomend", () => { state.zoom = map.getZoom(); sentence(); repaint(); });
     map.on("moveend resize", names);
-    window.addEventListener("beforeprint", () => map.invalidateSize({ animate: false, pan: false }));
-    window.addEventListener("afterprint", () => map.invalidateSize({ animate: false, pan: false }));
+    let screen = null;
+    window.addEventListener("beforeprint", () => {
+      screen = { center: map.getCenter(), zoom: map.getZoom(), bounds: map.getBounds(), snap: map.options.zoomSnap };
+      map.options.zoomSnap = 0;
+      document.documentElement.classList.add("ccm-printing");
+      map.invalidateSize({ animate: false, pan: false }).fitBounds(screen.bounds, { animate: false });
+    });
+    window.addEventListener("afterprint", () => {
+      document.documentElement.classList.remove("ccm-printing");
+      map.options.zoomSnap = screen.snap;
+      map.invalidateSize({ animate: false, pan: false }).setView(screen.center, screen.zoom, { animate: false });
+    });
 
     refresh();
     list();

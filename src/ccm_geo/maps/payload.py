@@ -30,6 +30,7 @@ MISSING = -(2**31)
 _PEAK = 2**31 - 2
 _SIMPLER_DEG = 4.5e-5  # about 5 m: below the accuracy of most recorded turning points
 _POLYGON = 3
+_TRIANGLE = 4  # corners of the smallest ring, the last being the first
 _COLLECTION = 7
 
 
@@ -71,7 +72,7 @@ class Scene:
     content: Mapping[str, Any]
     columns: Mapping[str, Column]
     pictures: Mapping[str, bytes] = field(default_factory=dict)
-    frame: tuple[str, str] = ("<main>", "</main>")
+    frame: tuple[str, str] = ("", "")
 
     def element(self) -> str:
         """Give the data as an element that no browser runs and no template reads."""
@@ -97,7 +98,7 @@ def packed(scene: Scene) -> str:
     head = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     told = head.encode("utf-8", "replace")
     whole = b"".join([len(told).to_bytes(4, "little"), told, *pieces])
-    return base64.b64encode(gzip.compress(whole, compresslevel=9, mtime=0)).decode("ascii")
+    return base64.b64encode(gzip.compress(whole, compresslevel=6, mtime=0)).decode("ascii")
 
 
 def _planes(column: Column) -> bytes:
@@ -178,10 +179,10 @@ def outlines(
         How far, in degrees, a simplified outline may lie from the recorded one. No area is dropped.
     """
     areas, rows = polygons(layer)
-    simpler = shapely.simplify(areas, simpler_deg, preserve_topology=True)
-    simpler = np.where(shapely.is_empty(simpler), areas, simpler)
-    rings, part = shapely.get_rings(simpler, return_index=True)
-    return ringed(rings, rows[part], len(layer))
+    rings, part = shapely.get_rings(areas, return_index=True)
+    simpler = shapely.simplify(rings, simpler_deg, preserve_topology=False)
+    collapsed = shapely.get_num_coordinates(simpler) < _TRIANGLE
+    return ringed(np.where(collapsed, rings, simpler), rows[part], len(layer))
 
 
 def ringed(rings: npt.NDArray[np.object_], rows: Ints, count: int) -> dict[str, Column]:

@@ -162,7 +162,7 @@ def indexed_png(shade: npt.NDArray[np.uint8], colors: tuple[str, ...]) -> bytes:
         (b"IHDR", header),
         (b"PLTE", palette),
         (b"tRNS", b"\x00"),
-        (b"IDAT", zlib.compress(rows.tobytes(), 9)),
+        (b"IDAT", zlib.compress(rows.tobytes(), 6)),
         (b"IEND", b""),
     ]
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, body) for kind, body in chunks)

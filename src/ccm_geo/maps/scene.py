@@ -11,7 +11,7 @@ import pandas as pd
 import shapely
 
 from ccm_geo.errors import DataError
-from ccm_geo.maps.payload import Column, Ints, coded, degrees, measured, outlines, polygons
+from ccm_geo.maps.payload import MISSING, Column, Ints, coded, degrees, measured, outlines, polygons
 from ccm_geo.maps.picture import Box
 from ccm_geo.space import lonlat_points, require_crs, to_lonlat
 
@@ -30,8 +30,8 @@ _UNITS = {
     "detour_min": ("min", 0),
 }
 _MANY = 500
-_CROWD = 5_000  # areas on one screen above which dots run into one mass
-_SCREEN = 1000 * 700  # pixels
+_CROWD = 300  # so many dots can always be told apart
+_CROWDED_SHARE = 0.4
 
 
 @dataclass(kw_only=True)
@@ -145,6 +145,12 @@ def _box_of(layer: gpd.GeoDataFrame) -> Box:
     return (float(west), float(max(south, -84)), float(east), float(min(north, 84)))
 
 
+def place_of(parts: Parts) -> Floats:
+    """Give the point at which every area is drawn as a dot, shape ``(areas, 2)``; NaN where it has none."""
+    told = (parts.columns[f"hazard_{axis}"] for axis in ("lon", "lat"))
+    return np.column_stack([np.where(c.numbers == MISSING, np.nan, c.numbers * c.step) for c in told])
+
+
 def status_codes(facts: gpd.GeoDataFrame) -> Ints:
     """Say which areas the record calls closed (1) or handed over (2); 0 for all others."""
     if "status" not in facts:
@@ -153,22 +159,33 @@ def status_codes(facts: gpd.GeoDataFrame) -> Ints:
     return np.where(status == "closed", 1, np.where(status == "handed_over", 2, 0)).astype(np.int64)
 
 
-def levels_of(facts: gpd.GeoDataFrame, box: Box) -> dict[str, float]:
+def levels_of(facts: gpd.GeoDataFrame, place: Floats) -> dict[str, float]:
     """Choose the zooms from which single dots and then outlines are drawn.
 
-    Dots begin where about 5,000 areas share a screen, outlines where half the areas are four pixels wide.
+    Dots begin where most areas stand apart on the screen, outlines where half the areas are four pixels wide.
+
+    Parameters
+    ----------
+    facts
+        The areas.
+    place
+        A point in each, longitude and latitude, shape ``(areas, 2)``.
     """
     areas, _ = polygons(facts)
-    squeeze = np.cos(np.radians((box[1] + box[3]) / 2))
+    known = place[np.isfinite(place).all(axis=1)]
+    squeeze = np.cos(np.radians(np.median(known[:, 1]))) if len(known) else 1.0
     width = np.sqrt(np.median(shapely.area(areas)) / squeeze) if len(areas) else 0.002
-    outlines_at = float(np.clip(_half(np.log2(4 * 360 / (256 * max(width, 1e-5)))), 8, 14))
-    if len(facts) < _CROWD:
+    outlines_at = float(np.clip(np.ceil(2 * np.log2(4 * 360 / (256 * max(width, 1e-5)))) / 2, 8, 14))
+    if len(known) < _CROWD:
         return {"dots": 0.0, "outlines": outlines_at}
-    country = (box[2] - box[0]) * (box[3] - box[1]) / squeeze
-    pixels_per_degree = np.sqrt(_SCREEN * len(facts) / (_CROWD * country))
-    dots_at = float(np.clip(_half(np.log2(pixels_per_degree * 360 / 256)), 0, outlines_at))
-    return {"dots": dots_at, "outlines": outlines_at}
+    zooms = np.arange(4, outlines_at, 0.5)
+    apart = (zoom for zoom in zooms if _crowded(known, squeeze, zoom) < _CROWDED_SHARE)
+    return {"dots": float(next(apart, outlines_at)), "outlines": outlines_at}
 
 
-def _half(zoom: float) -> float:
-    return float(np.ceil(2 * zoom) / 2)
+def _crowded(place: Floats, squeeze: float, zoom: float) -> float:
+    """Give the share of dots that touch three others or more, counted in cells of eight pixels."""
+    cell = 8 * 360 / (256 * 2**zoom)
+    at = np.floor(place / [cell, cell * squeeze]).astype(np.int64)
+    _, which, count = np.unique(at, axis=0, return_inverse=True, return_counts=True)
+    return float((count[which.reshape(-1)] > 3).mean())
