@@ -33,10 +33,16 @@ def best_paths(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one loop nes
     sets: A,
     asks: A,
     value: A,
+    keys: A,
+    coefs: A,
     taken: A,
     best: A,
+    use: A,
 ) -> None:
-    """Fill `taken` (bool per arc) and `best` (value per hazard; -inf where no path keeps its marks)."""
+    """Fill `taken` (bool per arc) and `best` (value per hazard; -inf where no path keeps its marks).
+
+    Adds to `use` what the taken arcs use, by key.
+    """
     states = 1
     for k in range(len(src)):
         states = max(states, src[k] + 1, dst[k] + 1)
@@ -104,6 +110,8 @@ def best_paths(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one loop nes
                 k -= 1
                 continue
             taken[k] = True
+            for f in range(keys.shape[0]):
+                use[keys[f, k]] += coefs[f, k]
             bits = came
             if src[k] != dst[k]:
                 state = src[k]
@@ -173,23 +181,10 @@ def path_losses(  # noqa: C901, PLR0913, PLR0917 - one loop nest for the compile
 
 
 @numba.njit(cache=True)
-def price_values(
-    benefit: A, keys: A, coefs: A, prices: A, value: A
-) -> None:
+def price_values(benefit: A, keys: A, coefs: A, prices: A, value: A) -> None:
     """Fill `value`: benefit less what each arc uses at its prices; the last price is 0, for "none"."""
     for k in range(len(benefit)):
         x = benefit[k]
         for f in range(keys.shape[0]):
             x -= coefs[f, k] * prices[keys[f, k]]
         value[k] = x
-
-
-@numba.njit(cache=True)
-def add_use(
-    taken: A, keys: A, coefs: A, use: A
-) -> None:
-    """Add up what the taken arcs use, by key."""
-    for k in range(len(taken)):
-        if taken[k]:
-            for f in range(keys.shape[0]):
-                use[keys[f, k]] += coefs[f, k]

@@ -4,13 +4,20 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 _AREA_SLACK = 1e-6  # share of an area: rounding of sums, nothing more
 
 
 def faults_of(
-    chosen: pd.DataFrame, options: pd.DataFrame, rules: Sequence[Any], *, benefit: float
+    chosen: pd.DataFrame,
+    options: pd.DataFrame,
+    rules: Sequence[Any],
+    *,
+    benefit: float,
+    rows: npt.NDArray[np.int64],
 ) -> list[str]:
     """Name everything that is wrong with a plan; an empty list where nothing is.
 
@@ -24,8 +31,10 @@ def faults_of(
         The rules, spelled out; each is asked with its own ``faults``.
     benefit
         What the plan claims to avert.
+    rows
+        Where each chosen row stands among the options, counted from 0.
     """
-    found = [*_rows_faults(chosen, options), *_path_faults(chosen, options), *_area_faults(chosen)]
+    found = [*_rows_faults(chosen, options, rows), *_path_faults(chosen, options), *_area_faults(chosen)]
     again = math.fsum(chosen["benefit"])
     if not math.isclose(again, benefit, rel_tol=1e-9, abs_tol=1e-12):
         found.append(f"benefit adds up to {again!r}, not to {benefit!r}")
@@ -46,15 +55,13 @@ def passed(chosen: pd.DataFrame, rules: Sequence[Any]) -> tuple[str, ...]:
     return (*lines, *(f"{rule.title}: kept" for rule in rules))
 
 
-def _rows_faults(chosen: pd.DataFrame, options: pd.DataFrame) -> list[str]:
+def _rows_faults(chosen: pd.DataFrame, options: pd.DataFrame, rows: npt.NDArray[np.int64]) -> list[str]:
     ids = chosen["option_id"]
     found = [f"option {i!r} is chosen twice" for i in ids[ids.duplicated()]]
-    known = options.set_index("option_id")
-    strange = ids[~ids.isin(known.index)]
-    found += [f"option {i!r} is not in the list" for i in strange]
-    for name in ("cost_usd", "benefit"):
-        if name in options and not len(strange):
-            differs = chosen[name].to_numpy() != known.loc[ids, name].to_numpy()
+    listed = options.iloc[rows]
+    for name in ("option_id", "hazard_id", "activity", "year", "cost_usd", "benefit"):
+        if name in options:
+            differs = listed[name].to_numpy() != chosen[name].to_numpy()
             found += [f"option {i!r} has another {name} than in the list" for i in ids[differs]]
     return found
 

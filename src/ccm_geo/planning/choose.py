@@ -19,6 +19,8 @@ from .reasons import reasons_of
 from .rules import Rule
 from .solve import Solution, solve
 
+_SAME = 1e-9  # bound and benefit nearer than this share are the same number, rounded differently
+
 
 def prioritize(
     options: pd.DataFrame,
@@ -89,16 +91,14 @@ def prioritize(
 def _plan(options: pd.DataFrame, model: Model, found: Solution, advice: list[Note]) -> Plan:
     listing = model.listing
     table = listing.frame[found.taken]
-    order = [c for c in ("year", "hazard_id") if c in table]
-    table = (
-        table.sort_values(order, kind="stable").reset_index(drop=True)
-        if "year" in options
-        else table.reset_index(drop=True)
-    )
+    place = np.arange(len(table))
+    if "year" in table:
+        place = np.lexsort((place, listing.year[found.taken]))
+    table, rows = table.iloc[place].reset_index(drop=True), listing.row[found.taken][place]
     if "hazard_id" not in options:
         table = table.drop(columns="hazard_id")
     benefit = float(np.sum(table["benefit"].to_numpy()))
-    wrong = check.faults_of(table, _identified(options, listing), model.rules, benefit=benefit)
+    wrong = check.faults_of(table, options, model.rules, benefit=benefit, rows=rows)
     if wrong:
         raise CcmGeoError(
             "prioritize: the plan found fails its own check, so it is not returned; please report this: "
@@ -111,7 +111,7 @@ def _plan(options: pd.DataFrame, model: Model, found: Solution, advice: list[Not
         options=options,
         rules=model.rules,
         benefit=benefit,
-        bound=max(found.bound, benefit),
+        bound=found.bound if found.bound - benefit > _SAME * abs(benefit) else benefit,
         cost_usd=float(table["cost_usd"].sum()) if "cost_usd" in table else float("nan"),
         use=use_of(model, found),
         reasons=reasons_of(model, found),
@@ -125,10 +125,6 @@ def _plan(options: pd.DataFrame, model: Model, found: Solution, advice: list[Not
     )
 
 
-def _identified(options: pd.DataFrame, listing: Listing) -> pd.DataFrame:
-    return options if "option_id" in options else listing.frame
-
-
 def _afterthoughts(table: pd.DataFrame) -> list[Note]:
     """Say what a practitioner would object to."""
     notes = []
@@ -137,11 +133,11 @@ def _afterthoughts(table: pd.DataFrame) -> list[Note]:
             (table["state_from"].astype(str) == "suspected") & (table["state_to"].astype(str) == "released")
         ]
         if len(bold):
-            text = f"{len(bold):,} suspected areas (SHA) are cleared without survey; IMAS would have them surveyed first"
+            text = f"{len(bold):,} suspected areas (SHA) are cleared unsurveyed; IMAS asks for survey first"
             notes.append(Note("plan", "advice", text, len(bold), tuple(bold["hazard_id"].astype(str)[:50])))
     if "placeholder" in table and table["placeholder"].any():
         count = int(table["placeholder"].sum())
-        text = f"{count:,} of the {len(table):,} planned rows rest on placeholder numbers; replace them with your own"
+        text = f"{count:,} of the {len(table):,} planned rows rest on placeholder numbers; replace them"
         notes.append(Note("plan", "assumed", text, count))
     return notes
 
@@ -176,7 +172,9 @@ def _family_use(family: Family, taken: Mask, prices: Floats, title: str) -> pd.D
 
 def run_id(options: pd.DataFrame, rules: Sequence[Rule]) -> str:
     """Short hash of what went in; the same options and rules give the same."""
-    known = options[[c for c in ("option_id", "cost_usd", "benefit", "year") if c in options]]
-    digest = hashlib.sha256(pd.util.hash_pandas_object(known, index=False).to_numpy().tobytes())
+    digest = hashlib.sha256(str(len(options)).encode())
+    for name in ("cost_usd", "benefit", "year"):
+        if name in options:
+            digest.update(options[name].to_numpy(dtype=float, na_value=np.nan).tobytes())
     digest.update(repr(tuple(rules)).encode())
     return digest.hexdigest()[:10]

@@ -46,14 +46,12 @@ def _odd_numbers(listing: Listing) -> list[Note]:
             row = listing.frame["option_id"].iloc[int(np.abs(values).argmax())]
             notes.append(
                 _advice(
-                    f"{name} of option {row!r} is {size.max():g} where the middle one is {np.median(size):g}; check its unit"
+                    f"{name} of {row!r} is {size.max():g}, the middle one {np.median(size):g}: check the unit"
                 )
             )
     if (benefit < 0).any():
         notes.append(
-            _advice(
-                f"{int((benefit < 0).sum()):,} options do harm (benefit below 0); only other steps can bring them in"
-            )
+            _advice(f"{int((benefit < 0).sum()):,} options do harm (benefit below 0); none helps by itself")
         )
     if len(benefit) >= 20 and np.array_equal(np.sort(benefit), np.arange(1, len(benefit) + 1)):
         notes.append(
@@ -80,16 +78,12 @@ def _odd_money(listing: Listing, rule: Budget) -> list[Note]:
     dearest = float(np.bincount(listing.hazard, weights=cost).sum())
     if rule.where is None and money > dearest:
         notes.append(
-            _advice(
-                f"{rule.title}: {money:,.0f} is more than all options together cost ({dearest:,.0f}); it limits nothing"
-            )
+            _advice(f"{rule.title}: {money:,.0f} exceeds all that options cost ({dearest:,.0f}); no limit")
         )
     paid = cost[cost > 0]
     if len(paid) and max(amounts) < paid.min():  # type: ignore[type-var]
         notes.append(
-            _advice(
-                f"{rule.title}: no year's money pays for the cheapest option ({paid.min():,.2f}); check the unit"
-            )
+            _advice(f"{rule.title}: no year's money pays for the cheapest option ({paid.min():,.2f})")
         )
     return notes
 

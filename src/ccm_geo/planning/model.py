@@ -42,6 +42,8 @@ class Listing:
         Rank of each hazard's state of today.
     benefit
         Of each option.
+    row
+        Where each option stands in the table that was given.
     notes
         What was left out of the table and why.
     """
@@ -55,6 +57,7 @@ class Listing:
     dst: npt.NDArray[np.int8]
     start: npt.NDArray[np.int8]
     benefit: Floats
+    row: Ints
     notes: tuple[Note, ...]
 
     @classmethod
@@ -67,7 +70,7 @@ class Listing:
             If ids repeat, a column is missing or is not a number, or the states run in a circle.
         """
         _require_columns(options)
-        frame, notes = _complete_rows(options)
+        frame, kept, notes = _complete_rows(options)
         if "option_id" not in frame:
             frame.insert(0, "option_id", [f"option-{i + 1}" for i in frame.index])
         ids = frame["option_id"]
@@ -81,8 +84,8 @@ class Listing:
         year = frame["year"].to_numpy(dtype=np.int64) if "year" in frame else np.zeros(len(frame), np.int64)
         src, dst, start = _states(frame, codes, len(names))
         order = np.lexsort((dst, src, src == dst, year, codes))
-        frame = frame.iloc[order].reset_index(drop=True)
-        frame.attrs = {}
+        if (order[1:] < order[:-1]).any():
+            frame = frame.iloc[order].reset_index(drop=True)
         sizes = np.bincount(codes, minlength=len(names))
         return cls(
             frame=frame,
@@ -94,6 +97,7 @@ class Listing:
             dst=dst[order],
             start=start,
             benefit=frame["benefit"].to_numpy(dtype=float),
+            row=kept[order],
             notes=tuple(notes),
         )
 
@@ -140,7 +144,7 @@ def _require_columns(options: pd.DataFrame) -> None:
         raise DataError("options: the table is empty; there is nothing to choose from")
 
 
-def _complete_rows(options: pd.DataFrame) -> tuple[pd.DataFrame, list[Note]]:
+def _complete_rows(options: pd.DataFrame) -> tuple[pd.DataFrame, Ints, list[Note]]:
     """Leave out the rows that no plan can hold, and say so; infinite numbers are refused."""
     notes: list[Note] = []
     keep = np.ones(len(options), bool)
@@ -163,7 +167,9 @@ def _complete_rows(options: pd.DataFrame) -> tuple[pd.DataFrame, list[Note]]:
     frame = options.loc[keep].reset_index(drop=True) if not keep.all() else options.reset_index(drop=True)
     if not keep.any():
         raise DataError("options: no row is complete: " + "; ".join(n.text for n in notes))
-    return frame.copy(deep=False), notes
+    frame = frame.copy(deep=False)
+    frame.attrs = {}
+    return frame, np.nonzero(keep)[0], notes
 
 
 def _states(
@@ -174,8 +180,9 @@ def _states(
         zero = np.zeros(len(frame), np.int8)
         return zero, zero + np.int8(1), np.zeros(count, np.int8)
     columns = [c for c in ("state_from", "state_to", "state_now") if c in frame]
-    names = pd.Index(pd.unique(np.concatenate([pd.unique(frame[c].astype("str")) for c in columns])))
-    codes = {c: _codes(frame[c], names) for c in columns}
+    labels = {c: frame[c].astype("category") for c in columns}
+    names = pd.Index(dict.fromkeys(str(s) for c in columns for s in labels[c].cat.categories))
+    codes = {c: _codes(labels[c], names) for c in columns}
     rank = _ranks(codes["state_from"], codes["state_to"], names)
     src, dst = (rank[codes[c]] for c in ("state_from", "state_to"))
     if "state_now" in frame:
@@ -191,16 +198,15 @@ def _states(
     return src, dst, _beginnings(frame, hazard, count, src, dst)
 
 
-def _codes(column: pd.Series, names: pd.Index) -> Ints:
-    labels = column.astype("category")
-    return names.get_indexer(pd.Index(labels.cat.categories.astype("str")))[
-        labels.cat.codes.to_numpy()
-    ].astype(np.int64)
+def _codes(labels: pd.Series, names: pd.Index) -> Ints:
+    place = names.get_indexer(pd.Index([str(s) for s in labels.cat.categories]))
+    return place[labels.cat.codes.to_numpy()].astype(np.int64)
 
 
 def _ranks(begin: Ints, end: Ints, names: pd.Index) -> npt.NDArray[np.int8]:
     """Sort the states topologically."""
-    links = {(int(a), int(b)) for a, b in zip(*np.unique([begin, end], axis=1), strict=True) if a != b}
+    pairs = np.unique(begin * len(names) + end)
+    links = {(p // len(names), p % len(names)) for p in pairs.tolist() if p // len(names) != p % len(names)}
     rank = np.full(len(names), -1, np.int8)
     for place in range(len(names)):
         free = [

@@ -67,17 +67,27 @@ class Answer:
 
 def answer(arcs: Arcs, rows: Rows, prices: Floats, benefit: Floats | None = None) -> Answer:
     """Let every hazard take its best path at these prices."""
-    value = values_at(arcs, rows, prices, benefit)
-    taken, best = np.empty(len(value), bool), np.empty(len(arcs.start))
-    _paths.best_paths(
-        arcs.first, arcs.start, arcs.low, arcs.marks, arcs.must,
-        arcs.year, arcs.src, arcs.dst, arcs.sets, arcs.asks, value, taken, best,
-    )  # fmt: skip
-    by_key = np.zeros(rows.pattern.shape[0])
-    _paths.add_use(taken, arcs.keys, arcs.coefs, by_key)
-    by_key[-1] = 0.0
+    taken, best, by_key = walk(arcs, values_at(arcs, rows, prices, benefit), rows.pattern.shape[0])
     bound = float(best.sum()) + rows.price_of_limits(prices)
     return Answer(prices=prices, bound=bound, taken=taken, best=best, use=rows.pattern.T @ by_key)
+
+
+def walk(arcs: Arcs, value: Floats, keys: int) -> tuple[Mask, Floats, Floats]:
+    """Let every hazard take its most valuable path.
+
+    Returns
+    -------
+    tuple
+        Arcs taken; value of each hazard's path, -inf where none keeps its marks; use by key, of which
+        there are `keys`, the last ("none") always 0.
+    """
+    taken, best, use = np.empty(len(value), bool), np.empty(len(arcs.start)), np.zeros(keys)
+    _paths.best_paths(
+        arcs.first, arcs.start, arcs.low, arcs.marks, arcs.must, arcs.year, arcs.src, arcs.dst,
+        arcs.sets, arcs.asks, value, arcs.keys, arcs.coefs, taken, best, use,
+    )  # fmt: skip
+    use[-1] = 0.0
+    return taken, best, use
 
 
 def values_at(arcs: Arcs, rows: Rows, prices: Floats, benefit: Floats | None = None) -> Floats:
@@ -87,6 +97,15 @@ def values_at(arcs: Arcs, rows: Rows, prices: Floats, benefit: Floats | None = N
     value = np.empty(len(arcs.benefit))
     _paths.price_values(arcs.benefit if benefit is None else benefit, arcs.keys, arcs.coefs, by_key, value)
     return value
+
+
+def use_by_key(arcs: Arcs, taken: Mask, keys: int) -> Floats:
+    """Add up what taken arcs use, by key; the last key ("none") stays 0."""
+    use = np.zeros(keys)
+    for key, coef in zip(arcs.keys[:, taken], arcs.coefs[:, taken], strict=True):
+        use += np.bincount(key, weights=coef, minlength=keys)
+    use[-1] = 0.0
+    return use
 
 
 def losses(arcs: Arcs, rows: Rows, found: Answer) -> Floats:
@@ -101,22 +120,23 @@ def losses(arcs: Arcs, rows: Rows, found: Answer) -> Floats:
 
 def richest_use(listing: Listing, amount: Floats, cost: Floats) -> Floats:
     """Say what each hazard takes of `amount` where nothing is short and nothing wasted, by hazard."""
-    arcs = Arcs.of(
-        Model(listing=listing, rules=(), families=(), marks=(), allowed=np.ones(len(amount), bool))
-    )
+    arcs = Arcs.of(plain(listing))
     top, dear = float(listing.benefit.max(initial=0.0)), float(cost.max(initial=0.0))
     thrift = 1e-9 * top / dear if dear > 0 else 0.0
-    found = answer(
-        arcs,
-        Rows.of(Model(listing=listing, rules=(), families=(), marks=(), allowed=arcs.marks > 0)),
-        np.zeros(0),
-        listing.benefit - thrift * cost,
-    )
-    weights = np.where(found.taken, amount, 0.0)
+    taken, _, _ = walk(arcs, listing.benefit - thrift * cost, 1)
+    weights = np.where(taken, amount, 0.0)
     return np.bincount(listing.hazard, weights=weights, minlength=len(arcs.start)).astype(float)
 
 
-def lowest_bound(arcs: Arcs, rows: Rows, *, most_tries: int = 150, seconds: float = 30.0) -> Answer:
+def plain(listing: Listing, allowed: Mask | None = None) -> Model:
+    """Make a model without rules, of all options or of some."""
+    every = np.ones(len(listing.benefit), bool) if allowed is None else allowed
+    return Model(listing=listing, rules=(), families=(), marks=(), allowed=every)
+
+
+def lowest_bound(
+    arcs: Arcs, rows: Rows, *, most_tries: int = 150, close: float = 1e-6, seconds: float = 30.0
+) -> Answer:
     """Look for the prices at which the bound is lowest.
 
     The bound is convex in the prices and, over many hazards, nearly smooth: a quasi-Newton method with
@@ -129,6 +149,8 @@ def lowest_bound(arcs: Arcs, rows: Rows, *, most_tries: int = 150, seconds: floa
         The model.
     most_tries
         How many times the hazards are asked.
+    close
+        Stop where a round of tries lowers the bound by less than this share.
     seconds
         Stop at this time.
     """
@@ -154,10 +176,10 @@ def lowest_bound(arcs: Arcs, rows: Rows, *, most_tries: int = 150, seconds: floa
         (None if np.isfinite(low) else 0.0, None if np.isfinite(up) else 0.0)
         for low, up in zip(rows.lower, rows.upper, strict=True)
     ]
-    knobs = {"maxfun": most_tries, "maxiter": most_tries, "maxcor": 20, "ftol": 1e-10, "gtol": 1e-12}
+    knobs = {"maxfun": most_tries, "maxiter": most_tries, "maxcor": 20, "ftol": close / 100, "gtol": 1e-12}
     with contextlib.suppress(_OutOfTimeError):
         before = np.inf
-        while before - best.bound > 1e-7 * abs(best.bound) and tries < most_tries:
+        while before - best.bound > close * abs(best.bound) and tries < most_tries:
             before = best.bound
             optimize.minimize(
                 ask, best.prices * size, jac=True, method="L-BFGS-B", bounds=sides, options=knobs
@@ -178,9 +200,7 @@ def _slope(rows: Rows, found: Answer) -> Floats:
 def _sizes(arcs: Arcs, rows: Rows, free: Answer) -> Floats:
     """How large each row is: its limit, or else a tenth of what would be used if nothing were short."""
     limit = np.where(np.isfinite(rows.upper), rows.upper, np.where(np.isfinite(rows.lower), rows.lower, 0.0))
-    by_key = np.zeros(rows.pattern.shape[0])
-    _paths.add_use(free.taken, arcs.keys, arcs.coefs, by_key)
-    by_key[-1] = 0.0
+    by_key = use_by_key(arcs, free.taken, rows.pattern.shape[0])
     wish = np.asarray(np.abs(rows.pattern).T @ by_key) / 10
     size = np.where(np.abs(limit) > 0, np.abs(limit), wish)
     return np.where(size > 0, size, 1.0)

@@ -8,8 +8,8 @@ import pandas as pd
 
 from ccm_geo.errors import DataError
 
-from . import _paths
 from .model import Arcs, Floats, Listing, Mask, Model, build, leads_on
+from .prices import plain, walk
 from .rules import LockOut
 
 if TYPE_CHECKING:
@@ -63,7 +63,8 @@ class Comparison:
         ]
         wide = [max(len(r[i]) for r in rows) for i in range(3)]
         lines = [f"{a:<{wide[0]}}  {b:>{wide[1]}}  {c:>{wide[2]}}" for a, b, c in rows]
-        verdict = f"The same money spent down the ranked list loses {self.lost:,.4g} {unit} ({self.lost_share:.0%})."
+        lost = f"{self.lost:,.4g} {unit} ({self.lost_share:.0%})"
+        verdict = f"The same money spent down the ranked list loses {lost}."
         return "\n".join([*lines, verdict])
 
 
@@ -147,7 +148,7 @@ def _cheapest_release(model: Model, year: int) -> Mask:
     """Each hazard's cheapest way to its last state within one year; nothing where there is none."""
     listing = model.listing
     this = model.allowed & (listing.year == year) & (listing.src != listing.dst)
-    arcs = Arcs.of(Model(listing=listing, rules=(), families=(), marks=(), allowed=this))
+    arcs = Arcs.of(plain(listing, this))
     cost = (
         listing.frame["cost_usd"].to_numpy(dtype=float)
         if "cost_usd" in listing.frame
@@ -155,11 +156,7 @@ def _cheapest_release(model: Model, year: int) -> Mask:
     )
     pull = 1.0 + 2.0 * cost.sum()
     value = np.where(leads_on(listing), 0.0, pull)[arcs.origin] - cost[arcs.origin]
-    taken, best = np.empty(len(value), bool), np.empty(len(arcs.start))
-    _paths.best_paths(
-        arcs.first, arcs.start, arcs.low, arcs.marks, arcs.must,
-        arcs.year, arcs.src, arcs.dst, arcs.sets, arcs.asks, value, taken, best,
-    )  # fmt: skip
+    taken, best, _ = walk(arcs, value, 1)
     whole = np.zeros(len(this), bool)
     whole[arcs.origin[taken & (best > 0)[arcs.hazard]]] = True
     return whole

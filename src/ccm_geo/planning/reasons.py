@@ -6,9 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from . import _paths
 from .model import Arcs, Floats, Ints, Listing, Mask, Model
-from .prices import Rows, values_at
+from .prices import Rows, values_at, walk
 from .solve import Solution
 
 _COLUMNS = ["chosen", "activities", "first_year", "last_year", "reason", "price_gap"]
@@ -97,11 +96,7 @@ def _through(model: Model, found: Solution, nearest: Ints) -> Mask:
     wanted[nearest[nearest >= 0]] = True
     pull = 1.0 + 2.0 * np.bincount(arcs.hazard, weights=np.abs(value), minlength=len(arcs.start))
     value = np.where(wanted[arcs.origin], value + pull[arcs.hazard], value)
-    taken, best = np.empty(len(value), bool), np.empty(len(arcs.start))
-    _paths.best_paths(
-        arcs.first, arcs.start, arcs.low, arcs.marks, arcs.must,
-        arcs.year, arcs.src, arcs.dst, arcs.sets, arcs.asks, value, taken, best,
-    )  # fmt: skip
+    taken, _, _ = walk(arcs, value, rows.pattern.shape[0])
     whole = np.zeros(len(model.allowed), bool)
     whole[arcs.origin[taken]] = True
     return whole & (nearest >= 0)[model.listing.hazard]
@@ -114,9 +109,8 @@ def _cost(listing: Listing) -> Floats:
 
 
 def _sum(listing: Listing, which: Mask, values: Floats) -> Floats:
-    return np.bincount(
-        listing.hazard, weights=np.where(which, values, 0.0), minlength=len(listing.hazard_ids)
-    )
+    weights = np.where(which, values, 0.0)
+    return np.bincount(listing.hazard, weights=weights, minlength=len(listing.hazard_ids)).astype(float)
 
 
 def _years(listing: Listing, which: Mask) -> tuple[pd.Series, pd.Series]:
@@ -133,8 +127,10 @@ def _activities(listing: Listing, which: Mask) -> pd.Series:
     rows = listing.frame[which]
     name = rows["activity"].astype("str") if "activity" in rows else rows["option_id"].astype("str")
     text = name + " " + rows["year"].astype("str") if "year" in rows else name
-    joined = text.groupby(listing.hazard[which]).agg(", ".join)
-    return joined.reindex(range(len(listing.hazard_ids)), fill_value="")
+    joined: list[str] = [""] * len(listing.hazard_ids)
+    for hazard, one in zip(listing.hazard[which].tolist(), text.tolist(), strict=True):
+        joined[hazard] = f"{joined[hazard]}, {one}" if joined[hazard] else one
+    return pd.Series(joined, dtype=object)
 
 
 def _in_words(

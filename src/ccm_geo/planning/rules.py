@@ -216,7 +216,7 @@ class Share(Rule):
         """Spell the shares out by region; hold no region to more than it could use."""
         if self.column not in listing.frame:
             raise DataError(
-                f"{self.title}: options have no column {self.column!r}; they have {_listed(listing.frame.columns)}"
+                f"{self.title}: no column {self.column!r}; the options have {_listed(listing.frame.columns)}"
             )
         regions = sorted(listing.frame[self.column].dropna().unique().tolist(), key=str)
         floors, ceilings = (self._by_region(given, regions) for given in (self.at_least, self.at_most))
@@ -271,7 +271,7 @@ class Share(Rule):
             if share * whole > can:
                 held[region] = can / whole * (1 - 1e-9)
                 text = (
-                    f"{self.title}: {region} cannot use {share:.1%} of the total; all its areas together take "
+                    f"{self.title}: {region} cannot use {share:.1%} of the total; all its areas take "
                     f"{held[region]:.2%}, and that is its floor"
                 )
                 notes.append(Note("plan", "advice", text))
@@ -327,7 +327,7 @@ class Share(Rule):
 
 def _unnamed(column: pd.Series, title: str) -> list[Note]:
     count = int(column.isna().sum())
-    text = f"{title}: {count:,} options name no {column.name}; they count in the total and have no share of their own"
+    text = f"{title}: {count:,} options name no {column.name}; they count in the total only"
     return [Note("plan", "unknown", text, count)] if count else []
 
 
@@ -358,7 +358,7 @@ class _Named(Rule):
         if (at < 0).any():
             unknown = [h for h, i in zip(self.hazards, at, strict=True) if i < 0]
             raise DataError(
-                f"{self.title}: {len(unknown)} of the hazards have no options (closed, misspelled, or without harm), "
+                f"{self.title}: {len(unknown)} of the hazards have no options (closed, misspelled, no harm), "
                 f"first {unknown[0]!r}"
             )
         which = np.zeros(len(listing.hazard_ids), bool)
@@ -494,7 +494,9 @@ class After(Rule):
             return self, []
         first, then = self._sides(listing)
         free = np.setdiff1d(listing.hazard[then], listing.hazard[first])
-        text = f"{self.title}: {len(free):,} hazards have no such option (done already, or not offered) and are free of it"
+        text = (
+            f"{self.title}: {len(free):,} hazards have no such option (done, or not offered); they are free"
+        )
         ids = tuple(str(listing.hazard_ids[h]) for h in free[:50])
         return self, [Note("plan", "assumed", text, len(free), ids)] if len(free) else []
 

@@ -14,9 +14,9 @@ import numpy as np
 
 from . import matrix
 from .model import Arcs, Floats, Mask, Model
-from .prices import Answer, Rows, answer, losses, lowest_bound
+from .prices import Answer, Rows, answer, losses, lowest_bound, use_by_key
 
-_SMALL = 4_000  # options that one matrix takes at once
+SMALL = 4_000  # options that one matrix takes at once
 _NEAR = (1_500, 6_000)  # options near the price that are left open, first and second try
 
 
@@ -51,8 +51,8 @@ def solve(model: Model, *, gap: float, seconds: float) -> Solution | None:
     """
     until = time.monotonic() + seconds
     arcs, rows = Arcs.of(model), Rows.of(model)
-    small = len(arcs.benefit) <= _SMALL
-    priced = lowest_bound(arcs, rows, most_tries=60 if small else 200, seconds=seconds / 2)
+    small = len(arcs.benefit) <= SMALL
+    priced = lowest_bound(arcs, rows, most_tries=60 if small else 250, close=1e-7, seconds=seconds / 2)
     if not np.isfinite(priced.best).all():
         return None
     if small and len(rows.lower):
@@ -82,7 +82,7 @@ class _Search:
 
     def run(self, count: int) -> Solution | None:
         self.consider(self.priced.taken)
-        if len(self.arcs.benefit) > _SMALL:
+        if len(self.arcs.benefit) > SMALL:
             for near in _NEAR:
                 if not self.done():
                     self.near_the_price(near)
@@ -107,7 +107,8 @@ class _Search:
         """Keep a plan if it breaks no row and is the best so far."""
         if taken is None:
             return False
-        use = _use(self.arcs, self.rows, taken)
+        keys = self.rows.pattern.shape[0]
+        use = self.rows.pattern.T @ use_by_key(self.arcs, taken, keys)
         room = 1e-9 * np.maximum(1.0, np.abs(np.where(np.isfinite(self.rows.upper), self.rows.upper, 0)))
         if (np.abs(self.rows.excess(use)) > room).any():
             return False
@@ -162,11 +163,3 @@ class _Search:
             self.consider(taken)
         self.bound = max(min(self.bound, found.bound + 1e-9 * abs(found.bound)), self.benefit)
         return found.infeasible
-
-
-def _use(arcs: Arcs, rows: Rows, taken: Mask) -> Floats:
-    by_key = np.zeros(rows.pattern.shape[0])
-    for keys, coefs in zip(arcs.keys[:, taken], arcs.coefs[:, taken], strict=True):
-        by_key += np.bincount(keys, weights=coefs, minlength=len(by_key))
-    by_key[-1] = 0.0
-    return np.asarray(rows.pattern.T @ by_key)

@@ -35,7 +35,7 @@ def _buys(plan: "Plan") -> list[str]:
     over = f" in {plan.horizon[0]} to {plan.horizon[1]}" if plan.horizon else ""
     if plan.benefit_unit == "relative":
         lines.append(
-            f"It averts {plan.benefit:,.4g} units of relative harm{over}; how many accidents that is, is not known."
+            f"It averts {plan.benefit:,.4g} units of relative harm{over}; how many accidents, is not known."
         )
     else:
         lines.append(f"It buys {plan.benefit:,.4g} {plan.benefit_unit}{over}.")
@@ -108,7 +108,7 @@ def _share_lines(title: str, rows: pd.DataFrame, plan: "Plan") -> list[str]:
     binding["cost"] = binding["price"].abs() * 0.01 * plan.cost_usd
     binding = binding.sort_values("cost", ascending=False, kind="stable")
     lines = [
-        f"  {row['row']}: binds; one percent more of the money for it would cost about {row['cost']:.2g} {plan.benefit_unit}"
+        f"  {row['row']}: binds; 1 % more of the money for it costs {row['cost']:.2g} {plan.benefit_unit}"
         for row in binding.head(_SHOWN).to_dict("records")
     ]
     more = len(binding) - _SHOWN
@@ -120,7 +120,7 @@ def _beware(plan: "Plan") -> list[str]:
     lines = []
     if plan.placeholder:
         lines.append(
-            "PLACEHOLDER NUMBERS: this plan rests on costs or effects without a source; not for decisions yet."
+            "PLACEHOLDER NUMBERS: costs or effects without a source stand behind it; not for decisions yet."
         )
     lines += [f"Note: {text}." for text in dict.fromkeys(said) if "placeholder" not in text]
     return [*lines, _NOT_SAFE] if "activity" in plan.table else lines
@@ -164,4 +164,5 @@ def _points(plan: "Plan") -> str:
         f'<text x="318" y="{20 + 16 * i}" fill="{place[y]}" font-size="12">{y}</text>'
         for i, y in enumerate(years)
     )
-    return f'<svg width="370" height="310" role="img" aria-label="Planned hazards by year">{"".join(dots)}{key}</svg>'
+    drawn = "".join(dots) + key
+    return f'<svg width="370" height="310" role="img" aria-label="Planned hazards by year">{drawn}</svg>'

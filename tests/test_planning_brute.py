@@ -1,0 +1,242 @@
+"""The planner against every possible plan: small worlds, every combination of rules, both engines."""
+
+import functools
+import itertools
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ccm_geo import PlanError
+from ccm_geo.planning import After, Budget, LockIn, LockOut, Share, prioritize
+from ccm_geo.planning import solve as engine
+from ccm_geo.planning.check import faults_of
+from ccm_geo.planning.model import Listing, build
+
+YEARS = (2027, 2028)
+
+
+def small_world(seed, hazards=4):
+    """Hazards with survey, clearance (from before and after survey) and risk education, two years."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for h in range(hazards):
+        harm = rng.uniform(0.1, 1.0, len(YEARS)).round(3)
+        area, region = rng.uniform(1, 10), "north" if h % 2 else "south"
+        for t, year in enumerate(YEARS):
+            onward = harm[t:].sum()
+            own = [
+                ("nts", "suspected", "confirmed", 1.0, 0.05 * onward),
+                ("clearance", "suspected", "released", area, onward),
+                ("clearance", "confirmed", "released", 0.5 * area, 0.95 * onward),
+                ("eore", "suspected", "suspected", 0.4, 0.1 * harm[t]),
+            ]
+            rows += [
+                {
+                    "option_id": f"H{h}:{activity}:{year}:{begin}",
+                    "hazard_id": f"H{h}",
+                    "activity": activity,
+                    "year": year,
+                    "state_from": begin,
+                    "state_to": end,
+                    "cost_usd": round(cost, 2),
+                    "benefit": benefit,
+                    "adm1": region,
+                }
+                for activity, begin, end, cost, benefit in own
+            ]
+    return pd.DataFrame(rows)
+
+
+def paths_of(rows):
+    """Every set of a hazard's options that is a path; found by trying all of them."""
+    found = []
+    records = rows.to_dict("records")
+    for size in range(5):
+        for subset in itertools.combinations(range(len(records)), size):
+            if _is_path([records[i] for i in subset]):
+                found.append(rows.index[list(subset)])
+    return found
+
+
+def _is_path(rows):
+    state = "suspected"
+    for year in YEARS:
+        now = [r for r in rows if r["year"] == year]
+        moves = [r for r in now if r["state_from"] != r["state_to"]]
+        order = sorted(moves, key=lambda r: ("suspected", "confirmed", "released").index(r["state_from"]))
+        for row in order:
+            if row["state_from"] != state:
+                return False
+            state = row["state_to"]
+        rest = [r for r in now if r["state_from"] == r["state_to"]]
+        if len(rest) > 1 or any(r["state_from"] != state for r in rest):
+            return False
+    return True
+
+
+def best_by_brute_force(options, rules):
+    """Benefit of the best plan that breaks no rule, trying every combination of paths; -inf where none.
+
+    From the most valuable combination down; what overdraws a budget is set aside with plain sums first.
+    """
+    rules = build(Listing.of(options), rules).rules
+    paths = [paths_of(rows) for _, rows in options.groupby("hazard_id", sort=False)]
+    year, cost = options["year"].to_numpy(), options["cost_usd"].to_numpy()
+    columns = [options["benefit"].to_numpy(), *(np.where(year == y, cost, 0.0) for y in YEARS)]
+    value, *spent = (
+        functools.reduce(
+            lambda a, b: np.add.outer(a, b).ravel(), [np.array([c[p].sum() for p in ps]) for ps in paths]
+        )
+        for c in columns
+    )
+    fits = np.ones(len(value), bool)
+    for rule in rules:
+        if isinstance(rule, Budget):
+            for y, used in zip(YEARS, spent, strict=True):
+                fits &= used <= rule.amount[y] + 1e-6
+    sizes = [len(p) for p in paths]
+    for i in np.argsort(-value, kind="stable"):
+        if fits[i]:
+            pick = [ps[k] for ps, k in zip(paths, np.unravel_index(i, sizes), strict=True)]
+            chosen = options.loc[[row for p in pick for row in p]]
+            if not any(rule.faults(chosen, options) for rule in rules):
+                return value[i]
+    return -math.inf
+
+
+RULES = {
+    "budget": lambda: Budget({2027: 6.0, 2028: 4.0}),
+    "share": lambda: Share("adm1", at_least=0.3),
+    "lock in": lambda: LockIn("H0", activity="eore"),
+    "lock out": lambda: LockOut("H1", year=2027),
+    "after": lambda: After({"activity": "nts"}, {"activity": "clearance"}, within="hazard_id"),
+}
+SUBSETS = [s for n in range(len(RULES) + 1) for s in itertools.combinations(RULES, n)]
+
+
+@pytest.mark.parametrize("names", SUBSETS, ids=lambda s: " + ".join(s) or "no rule")
+def test_plan_equals_the_best_of_all_plans(names):
+    options = small_world(seed=len(names) * 7 + sum(map(len, names)), hazards=3)
+    rules = [RULES[n]() for n in names]
+    plan = prioritize(options, rules, exact=True)
+    assert plan.benefit == pytest.approx(best_by_brute_force(options, rules), rel=1e-9)
+    assert plan.bound >= plan.benefit - 1e-12
+
+
+@pytest.mark.parametrize("names", SUBSETS[::3], ids=lambda s: " + ".join(s) or "no rule")
+def test_price_engine_brackets_the_best_plan(names, monkeypatch):
+    options = small_world(seed=3, hazards=3)
+    rules = [RULES[n]() for n in names]
+    monkeypatch.setattr(engine, "SMALL", 0)
+    plan = prioritize(options, rules, gap=1e-3)
+    best = best_by_brute_force(options, rules)
+    assert plan.benefit <= best + 1e-9
+    assert best <= plan.bound + 1e-9
+    assert plan.benefit >= best * (1 - 1e-3) - 1e-9
+
+
+ROUTES = [
+    (After("H0", ["H1", "H2"]), "route before fields"),
+    (After(["H0", "H1"], "H2"), "two routes"),
+    (After({"hazard_id": "H0", "activity": "nts"}, {"hazard_id": "H1"}), "survey elsewhere first"),
+    (
+        After({"activity": "eore"}, {"activity": "clearance"}, within="hazard_id"),
+        "education before clearance",
+    ),
+]
+
+
+@pytest.mark.parametrize(("rule", "_"), ROUTES, ids=[name for _, name in ROUTES])
+@pytest.mark.parametrize("more", [(), ("budget",), ("budget", "share"), ("lock in", "budget")], ids=" ".join)
+def test_order_between_hazards_equals_brute_force(rule, _, more):
+    options = small_world(seed=11, hazards=3)
+    rules = [rule, *(RULES[n]() for n in more)]
+    plan = prioritize(options, rules, exact=True)
+    assert plan.benefit == pytest.approx(best_by_brute_force(options, rules), rel=1e-9)
+
+
+@given(
+    data=st.lists(
+        st.tuples(st.integers(0, 3), st.integers(1, 9), st.integers(1, 20), st.sampled_from(["n", "s"])),
+        min_size=1,
+        max_size=9,
+    ),
+    money=st.integers(0, 30),
+    floor=st.sampled_from([0.0, 0.2, 0.5]),
+    states=st.booleans(),
+)
+@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+def test_random_tables_without_states_equal_brute_force(data, money, floor, states):
+    frame = pd.DataFrame(data, columns=["hazard_id", "cost_usd", "benefit", "adm1"]).astype(
+        {"benefit": float}
+    )
+    frame["adm1"] = frame.groupby("hazard_id")["adm1"].transform("first")
+    rules = [Budget(money), Share("adm1", at_least=floor)]
+    plan = prioritize(frame, rules, exact=True)
+    model = build(Listing.of(frame), rules)
+    best = 0.0
+    groups = [[None, *rows.index] for _, rows in frame.groupby("hazard_id")]
+    for pick in itertools.product(*groups):
+        chosen = frame.loc[[i for i in pick if i is not None]]
+        if not any(rule.faults(chosen, frame) for rule in model.rules):
+            best = max(best, chosen["benefit"].sum())
+    assert plan.benefit == pytest.approx(best)
+
+
+def test_check_finds_every_kind_of_broken_plan():
+    options = small_world(seed=1)
+    by_id = options.set_index("option_id", drop=False)
+
+    def faults(ids, rules=(), benefit=None):
+        chosen = by_id.loc[ids].reset_index(drop=True)
+        claimed = chosen["benefit"].sum() if benefit is None else benefit
+        rows = options.index.get_indexer([options.index[options["option_id"] == i][0] for i in ids])
+        return faults_of(chosen, options, rules, benefit=claimed, rows=rows)
+
+    fine = ["H0:nts:2027:suspected", "H0:clearance:2028:confirmed"]
+    assert faults(fine) == []
+    assert "adds up" in faults(fine, benefit=99.0)[0]
+    assert "but the land is suspected" in faults(["H0:clearance:2028:confirmed"])[0]
+    assert "but the land is confirmed" in faults(["H0:nts:2027:suspected", "H0:eore:2027:suspected"])[0]
+    assert "chosen twice" in faults(["H0:nts:2027:suspected"] * 2)[0]
+    assert faults(fine, [Budget({2027: 0.5, 2028: 100})]) == ["Budget 2027: 1.00 of 0.50"]
+    assert "nothing is planned for 'H1'" in faults(fine, [LockIn("H1")])[0]
+    assert "'H0:nts:2027:suspected' is planned" in faults(fine, [LockOut("H0", activity="nts")])[0]
+    first = After({"activity": "nts"}, {"activity": "clearance"}, within="hazard_id")
+    assert faults(fine, [first]) == []
+    assert "comes before it" in faults(["H0:clearance:2027:suspected"], [first])[0]
+    assert "south gets" in faults(["H1:nts:2027:suspected"], [Share("adm1", at_least={"south": 0.1})])[0]
+
+
+def test_infeasible_rules_are_named_with_the_smallest_budget_that_works():
+    options = small_world(seed=1)
+    cheapest = options.loc[options["option_id"].str.startswith("H0:clearance:2027"), "cost_usd"].min()
+    rules = [Budget({2027: 0.25, 2028: 50.0}), LockIn("H0", activity="clearance", year=2027), LockOut("H3")]
+    with pytest.raises(PlanError, match="no plan keeps all rules") as caught:
+        prioritize(options, rules)
+    assert len(caught.value.conflict) == 2
+    assert caught.value.conflict[0].startswith("Budget")
+    assert caught.value.conflict[1] == "LockIn H0 clearance 2027"
+    assert len(caught.value.cures) == 1
+    with_survey = options.set_index("option_id")["cost_usd"]
+    least = min(cheapest + 1.0, with_survey["H0:clearance:2027:suspected"])
+    assert caught.value.cures[0] == f"Budget 2027 of {least:,.2f} in place of 0.25"
+
+
+def test_infeasible_floor_names_the_share_that_works():
+    options = pd.DataFrame(
+        {
+            "option_id": list("abc"),
+            "cost_usd": [8.0, 1.0, 1.0],
+            "benefit": [1.0, 2.0, 3.0],
+            "adm1": ["n", "s", "s"],
+        }
+    )
+    with pytest.raises(PlanError) as caught:
+        prioritize(options, [LockIn("a"), Share("adm1", at_least={"s": 0.2}), LockOut("b")])
+    assert [c.split()[0] for c in caught.value.conflict] == ["LockIn", "Share", "LockOut"]
+    assert "at_least 0.1111 in place of 0.2" in caught.value.cures[0]
