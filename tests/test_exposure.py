@@ -502,3 +502,18 @@ def test_people_of_aruba_are_all_reached_from_everywhere(shared_data):
     )
     assert people_reached(spots, aruba, within_m=40_000) == pytest.approx(106_766, rel=1e-6)
     assert population_cells(aruba)["people"].sum() == pytest.approx(106_766, rel=1e-6)
+
+
+def test_places_without_a_number_make_the_people_unknown_not_zero():
+    spots = [
+        shapely.Point(500_050, 2_000_050),
+        shapely.Point(500_060, 2_000_050),
+        shapely.Point(520_050, 2_000_050),
+    ]
+    places = gpd.GeoDataFrame({"people": [np.nan, 30.0, np.nan]}, geometry=spots, crs=32648)
+    corners = (500_000, 520_000, 540_000)
+    fields = gpd.GeoSeries([shapely.box(x, 2_000_000, x + 100, 2_000_100) for x in corners], crs=32648)
+    near = people_near(fields, places, within_m=0)
+    assert near.fillna(-1).tolist() == [30, -1, 0]
+    assert [note.affected for note in near.attrs["notes"]] == [1, 1]
+    assert people_in(fields, places)[0] == 30

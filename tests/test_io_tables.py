@@ -264,10 +264,10 @@ def test_names_of_columns_that_hold_places_are_not_taken_for_addresses():
     assert read_accidents(frame, wkt="address", crs="EPSG:4326").geometry[0].wkt == "POINT (18 44)"
 
 
-def test_blank_people_are_unknown_and_set_aside():
+def test_places_with_blank_people_are_kept_as_unknown():
     read = read_population(spots(3, POPULATION=["12", "", "n/a"]))
-    assert read["people"].tolist() == [12]
-    assert ("set aside", ("2", "3")) in kinds(read)
+    assert read["people"].fillna(-1).tolist() == [12, -1, -1]
+    assert ("unknown", ("2", "3")) in kinds(read)
 
 
 def test_a_total_among_settlements_is_told():

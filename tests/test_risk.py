@@ -152,12 +152,14 @@ def test_with_accidents_harm_is_in_accidents_a_year():
 
 
 def test_unknown_people_give_unknown_harm_and_are_named():
-    facts = _facts(people_near=[np.nan, 10.0], accidents_near=[1.0, 1.0])
+    facts = _facts(people_near=[np.nan, 10.0], accidents_near=[0.0, 1.0])
     table = _harm(facts)
     assert math.isnan(table.loc[0, "harm"])
     assert math.isnan(table.loc[0, "people"])
     assert table.loc[1, "harm"] > 0
-    assert any("not known (H0): no harm" in n.text and n.rows == ("1",) for n in table.attrs["notes"])
+    assert any(
+        "not known (H0): no harm is given" in n.text and n.rows == ("1",) for n in table.attrs["notes"]
+    )
 
 
 def test_unknown_accidents_of_one_hazard_take_the_rate_of_the_country():
@@ -440,3 +442,10 @@ def test_accidents_where_nobody_lives_do_not_raise_the_rate_of_others():
     alone = _harm(_facts(people_near=[500.0], accidents_near=[2.0]), years=[2027], observed_years=8)
     both = _harm(_facts(people_near=[500.0, 0.0], accidents_near=[2.0, 9.0]), years=[2027], observed_years=8)
     assert both["harm"].iloc[0] == pytest.approx(alone["harm"].iloc[0])
+
+
+def test_unknown_people_with_accidents_have_the_recorded_harm():
+    facts = _facts(people_near=[None, None, 500.0], accidents_near=[4.0, 0.0, 2.0])
+    harm = _harm(facts, observed_years=8, completeness=0.5)["harm"]
+    assert harm.iloc[0] == pytest.approx(4 / 8 / 0.5)
+    assert np.isnan(harm.iloc[1])

@@ -37,6 +37,12 @@ def test_study_crs_does_not_move_with_a_small_edit():
     assert space.study_crs(layer(box(17, 44, 18, 45))) == space.study_crs(layer(box(17, 44, 18.01, 45.01)))
 
 
+def test_study_crs_is_not_moved_by_one_stray_record():
+    cluster = [box(-74 + i / 100, 4, -73.9 + i / 100, 4.1) for i in range(9)]
+    stray = gpd.GeoDataFrame(geometry=[*cluster, box(74, 4, 74.1, 4.1)], crs=4326)
+    assert space.study_crs(stray) == space.study_crs(gpd.GeoDataFrame(geometry=cluster, crs=4326))
+
+
 def test_empty_layer_has_a_study_crs_and_no_area():
     nothing = gpd.GeoDataFrame(geometry=[Polygon()], crs=4326)
     assert space.areas_m2(nothing).tolist() == [0.0]

@@ -36,8 +36,9 @@ class Column:
         Headings of known systems, plain, the most telling first.
     made
         Whether the reader makes it from the record number where the source has none.
-    blank_sets_aside
-        Whether a record with a blank here is left out (a blank is not zero) and not refused.
+    blank
+        What a blank means where the column is required: a ``fault``; the record is ``set aside``; or it is
+        kept as ``unknown``. It is never zero.
     lenient
         Whether what cannot be read counts as unknown and not as a fault.
     """
@@ -53,7 +54,7 @@ class Column:
     maximum: float = math.inf
     aliases: tuple[str, ...] = ()
     made: bool = False
-    blank_sets_aside: bool = False
+    blank: Literal["fault", "set aside", "unknown"] = "fault"
     lenient: bool = False
 
 
@@ -223,7 +224,7 @@ _PEOPLE = Column(
     unit="people",
     required=True,
     minimum=0,
-    blank_sets_aside=True,
+    blank="unknown",
     meaning="How many people live here; a blank is unknown, not zero.",
     aliases=_words(
         "population pop popest totalpopulation populationtotal poptotal poptot totpop ttl populationnow "
@@ -346,7 +347,7 @@ DISPLACEMENT = Table(
             unit="people",
             required=True,
             minimum=0,
-            blank_sets_aside=True,
+            blank="set aside",
             meaning="How many; a blank is unknown, not zero.",
             aliases=_words("numpresentidpind numberidps individuals idpind idpindividuals"),
         ),

@@ -50,9 +50,10 @@ def people_near(
     Returns
     -------
     pandas.Series
-        ``people_near``, people, on the index of `hazards`. NaN where the hazard has no geometry or lies
-        wholly outside the raster. A note in ``.attrs["notes"]`` counts these, the hazards only partly
-        inside the raster (the known part is counted) and those over cells without a value (counted as 0).
+        ``people_near``, people, on the index of `hazards`. NaN where the hazard has no geometry, lies
+        wholly outside the raster, or is near places without a number of people only. A note in
+        ``.attrs["notes"]`` counts these, the hazards of whose people only a part is known (it is counted)
+        and those over cells without a value (counted as 0).
 
     Raises
     ------
@@ -84,7 +85,7 @@ def people_near(
     crs = space.require_crs(hazards, "hazards")
     more: tuple[Note, ...] = ()
     if not isinstance(people, PopulationRaster):
-        values = _table_near(hazards, shapes, people, within_m)
+        values, more = _table_near(hazards, shapes, people, within_m)
     elif within_m == 0 or exact:
         land, crs = _drawn(hazards, shapes, within_m, _EXACT_SEGS)
         values, more = _raster.people_on(land, crs, people, _ids(hazards))
@@ -373,15 +374,32 @@ def _pairs(
     return found[0], found[1]
 
 
-def _table_near(hazards: Areas, shapes: Shapes, people: gpd.GeoDataFrame, within_m: float) -> Floats:
-    """Count the people of points and polygons near each hazard."""
+def _table_near(
+    hazards: Areas, shapes: Shapes, people: gpd.GeoDataFrame, within_m: float
+) -> tuple[Floats, tuple[Note, ...]]:
+    """Count the people of points and polygons near each hazard; NaN where only uncounted places are near."""
     count, (points, areas) = _people_column(people), _points_and_areas(people)
+    blank = people["people"].isna().to_numpy()
     hazard, place = _pairs(hazards, shapes, points, within_m)
     total = np.bincount(hazard, weights=count[place], minlength=len(shapes)).astype(float)
+    uncounted = np.bincount(hazard, weights=blank[place], minlength=len(shapes)).astype(float)
     if areas.notna().any():
         land, crs = _drawn(hazards, shapes, within_m, _TABLE_SEGS)
-        _add_shares(total, land, space.project(areas, crs).to_numpy(), count)
-    return np.where(nowhere(shapes), np.nan, total)
+        flat = space.project(areas, crs).to_numpy()
+        _add_shares(total, land, flat, count)
+        _add_shares(uncounted, land, flat, blank.astype(float))
+    unknown, partly = (uncounted > 0) & (total == 0), (uncounted > 0) & (total > 0)
+    names = _ids(hazards)
+    said = (
+        (unknown, "near places without a number of people only", "people unknown"),
+        (partly, "near places of which some have no number of people", "the known ones counted"),
+    )
+    notes = tuple(
+        Note("hazards", "unknown", f"{many(w.sum(), 'hazard')} {what}{named(names, w)}: {then}", int(w.sum()))
+        for w, what, then in said
+        if w.any()
+    )
+    return np.where(nowhere(shapes) | unknown, np.nan, total), notes
 
 
 def _table_reached(hazards: Areas, shapes: Shapes, people: gpd.GeoDataFrame, within_m: float) -> float:

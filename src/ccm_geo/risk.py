@@ -144,7 +144,8 @@ def expected_harm(
     pandas.DataFrame
         One row per hazard and year, in the order of `facts`: ``hazard_id``, ``year``, ``people`` (residents
         and all who have arrived by then), ``p_contaminated``, ``harm`` (accidents a year, the mean),
-        ``harm_low``, ``harm_high`` (80 % interval), ``relative``. NaN where the people are unknown.
+        ``harm_low``, ``harm_high`` (80 % interval), ``relative``. NaN where the people are unknown and no
+        accident is recorded.
         ``attrs["unit"]`` is ``"accidents a year"`` or ``"relative"``; ``attrs["notes"]`` lists what was
         assumed.
 
@@ -180,9 +181,9 @@ def expected_harm(
     casualties_per_accident``, which holds for people near recorded hazards of any class, over the mean
     ``p_i`` of this table weighed by people. With ``y = 0`` the rate stays above zero.
 
-    Where accidents were recorded but nobody lives within reach, people come from farther away: they are
-    added to ``contact`` so that the record is brought forth, ``p_i * rate_i * added = y_i / observed_years``,
-    and a note counts these hazards.
+    Where accidents were recorded but nobody is known to live within reach, people come from elsewhere:
+    they are added to ``contact`` so that the record is brought forth,
+    ``p_i * rate_i * added = y_i / observed_years``, and a note counts these hazards.
 
     The mean is exact for independent factors. The interval matches mean and variance of the logarithm of
     their product (Beta, Gamma, lognormal 1 / completeness); drawn at random, 80 to 84 % of the values fell
@@ -213,7 +214,7 @@ def expected_harm(
     rate = _rate(there.residents, chance.mean, seen, numbers)
     unseen = _unreported(completeness, seen, numbers)
     passing, more = _passing(there.residents, chance.mean, rate.mean, seen)
-    met = there.met + passing[:, None]
+    met = np.where(passing[:, None] > 0, np.nan_to_num(there.met) + passing[:, None], there.met)
     middle = np.exp(chance.log_mean + rate.log_mean + unseen.log_mean)[:, None] * met
     width = np.exp(_Z80 * np.sqrt(chance.log_var + rate.log_var + unseen.log_var))[:, None]
     table = pd.DataFrame(
@@ -416,7 +417,8 @@ def _people_notes(facts: pd.DataFrame, residents: Array) -> tuple[Note, ...]:
     if len(blank):
         named = ", ".join(str(facts["hazard_id"].iloc[i]) for i in blank[:5])
         text = (
-            f"The people near are not known ({named}{', ...' if len(blank) > 5 else ''}): no harm is given."
+            f"The people near are not known ({named}{', ...' if len(blank) > 5 else ''}): no harm is given "
+            "but what recorded accidents show."
         )
         notes.append(Note("harm", "unknown", text, len(blank), tuple(str(i + 1) for i in blank)))
     without = np.flatnonzero(np.isnan(_column(facts, "arrivals")))
@@ -455,12 +457,12 @@ def _rate(residents: Array, chance: Array, seen: _Seen, numbers: HarmNumbers) ->
 def _passing(residents: Array, chance: Array, rate: Array, seen: _Seen) -> tuple[Array, tuple[Note, ...]]:
     """Count those who must come from farther away: accidents are recorded, yet nobody lives within reach."""
     accidents = np.nan_to_num(seen.shared)
-    where = (residents == 0) & (accidents > 0) & (not seen.absent)
+    where = ~(residents > 0) & (accidents > 0) & (not seen.absent)
     if not where.any():
         return np.zeros(len(residents)), ()
     text = (
         "Accidents are recorded where no resident is counted within reach: people come from farther away, or "
-        "the population layer misses them. Harm is the accidents a year that were recorded."
+        "the population layer misses them. Harm is at least the accidents a year that were recorded."
     )
     rows = tuple(str(i + 1) for i in np.flatnonzero(where))
     added = np.where(where, accidents / (seen.years * chance * rate), 0.0)

@@ -264,7 +264,7 @@ def column_faults(
         if told and column.name in told:
             values = values.drop(told[column.name])
         blank = values.isna()
-        if column.required and blank.any():
+        if column.required and column.blank != "unknown" and blank.any():
             named = spoken_rows(rows(values.index[blank]))
             yield f"{named}, {column.name} is blank; fill it{_or_assume(column)}"
         yield from _CHECKS[column.kind](values[~blank], column, rows)

@@ -131,12 +131,14 @@ def lonlat_bounds(bounds: npt.ArrayLike, crs: pyproj.CRS) -> tuple[float, float,
 def study_crs(layer: gpd.GeoDataFrame | gpd.GeoSeries) -> pyproj.CRS:
     """Choose the equal-area CRS in metres in which this layer is measured.
 
-    Its centre is the middle of the layer's extent, rounded to a quarter of a degree so that
-    small edits of a layer do not move it.
+    Its centre is the median of the shapes' places, rounded to a quarter of a degree: neither a small edit
+    of the layer nor one stray record moves it.
     """
-    bounds = np.asarray(layer.total_bounds, dtype=float)
     crs = require_crs(layer, "layer")
-    box = lonlat_bounds(bounds, crs) if np.isfinite(bounds).all() else (0.0, 0.0, 0.0, 0.0)
+    boxes = shapely.bounds(layer.geometry.to_numpy())
+    boxes = boxes[np.isfinite(boxes).all(axis=1)]
+    middle = np.median(boxes, axis=0) if len(boxes) else np.zeros(4)
+    box = lonlat_bounds(middle, crs)
     lon, lat = (round(2 * (box[i] + box[i + 2])) / 4 for i in (0, 1))
     return pyproj.CRS.from_dict({"proj": "laea", "lon_0": lon, "lat_0": lat, "datum": "WGS84", "units": "m"})
 

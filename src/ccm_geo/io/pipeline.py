@@ -128,12 +128,19 @@ def _made(spec: Table) -> str:
 
 def _without_blanks(frame: pd.DataFrame, spec: Table, found: Findings) -> pd.DataFrame:
     for column in spec.columns:
-        if column.blank_sets_aside and column.name in frame.columns:
-            blank = without_nothing(frame[column.name]).isna()
-            if blank.any():
-                text = f"{column.name} is blank, which is unknown and not zero"
-                found.mend("set aside", text, frame.index[blank])
-                frame = frame[~blank]
+        if column.blank == "fault" or column.name not in frame.columns:
+            continue
+        blank = without_nothing(frame[column.name]).isna()
+        if not blank.any():
+            continue
+        text = f"{column.name} is blank, which is unknown and not zero"
+        if column.blank == "set aside":
+            found.mend("set aside", text, frame.index[blank])
+            frame = frame[~blank]
+        else:
+            found.note(
+                "unknown", f"{text}: the record is kept as a place without a number", frame.index[blank]
+            )
     return frame
 
 
