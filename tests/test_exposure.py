@@ -170,6 +170,28 @@ def test_raster_in_degrees_or_rotated_gives_true_distances(tmp_path, within_m):
     assert found == pytest.approx(people_in(circle, tilted)[0], rel=2e-3)
 
 
+@pytest.mark.parametrize("within_m", [0, 700])
+@pytest.mark.parametrize(
+    "flip", [Affine(1, 0, 0, 0, -1, 100), Affine(-1, 0, 100, 0, 1, 0), Affine(0, 1, 0, 1, 0, 0)]
+)
+def test_rasters_stored_upside_down_mirrored_or_on_their_side_count_the_same(tmp_path, town, flip, within_m):
+    with rasterio.open(town.path) as file:
+        values = file.read(1)
+    col, row = np.meshgrid(np.arange(100) + 0.5, np.arange(100) + 0.5)
+    c, r = (
+        np.floor(v).astype(int)
+        for v in (flip.a * col + flip.b * row + flip.c, flip.d * col + flip.e * row + flip.f)
+    )
+    turned = raster(tmp_path / "turned.tif", values[r, c], transform=NORTH_UP @ flip)
+    areas = some_hazards(np.random.default_rng(11), 20)
+    np.testing.assert_allclose(
+        people_near(areas, turned, within_m=within_m),
+        people_near(areas, town, within_m=within_m),
+        rtol=5e-3,
+        atol=1e-6,
+    )
+
+
 def test_density_is_multiplied_with_the_true_area_of_cells(tmp_path):
     """One person per km2 in cells of half a degree: as many people as the geodesic area has km2."""
     transform = Affine(0.5, 0, 10, 0, -0.5, 62)

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from queue import SimpleQueue
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numba
 import numpy as np
@@ -33,10 +33,11 @@ from .schemas import PopulationRaster
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-STRIP_BYTES = 96 * 2**20  # of rows held at once by a thread
-_BLOCK_STRIPS = 4  # a strip may be this many times larger where one row of blocks is that large
+STRIP_BYTES = 48 * 2**20  # of rows held at once by a thread
+_ALL_STRIPS = 4  # so many strips are worked on at a time at most
+_BLOCK_STRIPS = 6  # a strip may be this many times larger where one row of blocks is that large
 _RUN_CELLS = 256  # columns are skipped in runs of at least this many, a common block width
-_CACHE_MB = 64  # GDAL would else keep 5 % of the machine's memory in decoded blocks
+_CACHED_CELLS = 16 * 2**20  # decoded cells that a file may hold before it is closed and opened again
 _SMALL_DTYPES = ("float32", "int16", "uint16", "int8", "uint8")  # exact as float32
 
 
@@ -193,17 +194,17 @@ def sweep(
     """
     total, known = np.zeros((size, len(layers))), np.zeros(size)
     read = negative = 0
+    rasters = [layer.raster for layer in layers]
+    with _Files(rasters) as first:
+        blocks = first.opened[0]
+        step = _strip_rows(blocks, len(layers), strip_bytes)
+        room = _ALL_STRIPS * STRIP_BYTES // (step * _row_bytes(blocks, len(layers)))
+        threads = max(1, min(os.cpu_count() or 1, room))
+        tasks = list(_tasks(blocks, box, step))
     with ExitStack() as stack:
-        stack.enter_context(rasterio.Env(GDAL_CACHEMAX=_CACHE_MB))
-        first = [_opened(layer.raster, stack) for layer in layers]
-        step = _strip_rows(first[0], len(layers), strip_bytes)
-        threads = max(
-            1, min(os.cpu_count() or 1, 2 * STRIP_BYTES // (step * _row_bytes(first[0], len(layers))))
-        )
-        idle: SimpleQueue[list[Any]] = SimpleQueue()  # an open file serves one thread at a time
-        idle.put(first)
-        for _ in range(threads - 1):
-            idle.put([_opened(layer.raster, stack) for layer in layers])
+        idle: SimpleQueue[_Files] = SimpleQueue()  # an open file serves one thread at a time
+        for _ in range(threads):
+            idle.put(stack.enter_context(_Files(rasters)))
 
         def run(task: _Task) -> tuple[tuple[Ints, Floats, Floats], int]:
             files = idle.get()
@@ -213,7 +214,6 @@ def sweep(
                 idle.put(files)
             return work(Strip(task.row, task.col, task.members, sums, counts)), bad
 
-        tasks = list(_tasks(first[0], box, step))
         pool = stack.enter_context(ThreadPoolExecutor(threads))
         for task, ((which, part, part_known), bad) in zip(tasks, pool.map(run, tasks), strict=True):
             total[which] += part
@@ -226,17 +226,40 @@ def sweep(
 def strips(layer: Layer, rows: int) -> Iterator[tuple[int, Floats]]:
     """Read a whole raster in strips of at most `rows` rows: the first row, and the running sums by row."""
     raster = layer.raster
-    with ExitStack() as stack:
-        stack.enter_context(rasterio.Env(GDAL_CACHEMAX=_CACHE_MB))
-        file = _opened(raster, stack)
+    with _Files([raster]) as files:
         for row in range(0, raster.height, rows):
             task = _Task(row, 0, min(rows, raster.height - row), raster.width, np.empty(0, np.int64))
-            yield row, _strip([file], [layer], task)[0][:, :, 0]
+            yield row, _strip(files, [layer], task)[0][:, :, 0]
 
 
-def _opened(raster: PopulationRaster, stack: ExitStack) -> Any:
+class _Files:
+    """Open rasters that forget decoded blocks: else GDAL keeps up to 5 % of the machine's memory in them."""
+
+    def __init__(self, rasters: Sequence[PopulationRaster]) -> None:
+        self.rasters = rasters
+        self.opened: list[Any] = []
+        self.cells = 0
+
+    def __enter__(self) -> Self:
+        self.opened = [_opened(raster) for raster in self.rasters]
+        self.cells = 0
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for file in self.opened:
+            file.close()
+
+    def used(self, cells: int) -> None:
+        """Say how many cells were read; closing a file is what frees its blocks."""
+        self.cells += cells
+        if self.cells * len(self.opened) > _CACHED_CELLS:
+            self.__exit__()
+            self.__enter__()
+
+
+def _opened(raster: PopulationRaster) -> Any:
     try:
-        return stack.enter_context(rasterio.open(raster.path))
+        return rasterio.open(raster.path)
     except rasterio.errors.RasterioIOError as error:
         raise SourceError(f"population: the raster {raster.path} cannot be opened: {error}") from error
 
@@ -285,19 +308,20 @@ def _merged(first: Ints, last: Ints) -> Iterator[tuple[int, int]]:
     yield from zip(ends[::2].tolist(), (ends[1::2] - 1).tolist(), strict=True)
 
 
-def _strip(files: Sequence[Any], layers: Sequence[Layer], task: _Task) -> tuple[Floats, Any, int]:
+def _strip(files: _Files, layers: Sequence[Layer], task: _Task) -> tuple[Floats, Any, int]:
     """Read one window of every layer as running sums along its rows, and count the cells with a value."""
     window = Window(task.col, task.row, task.width, task.height)
     sums = np.empty((task.height, task.width + 1, len(layers)))
     counts = np.empty((task.height, task.width + 1), dtype=np.int32)
     negative = 0
-    for k, (file, layer) in enumerate(zip(files, layers, strict=True)):
+    for k, (file, layer) in enumerate(zip(files.opened, layers, strict=True)):
         values, nodata = _values(file, layer.raster, window)
         if layer.weight is None:
             weight = np.ones((1, 1))
         else:
             weight = np.ascontiguousarray(np.atleast_2d(layer.weight(task[:4])), dtype=np.float64)
         negative += _running_sums(values, nodata, weight, sums, counts, k)
+    files.used(task.height * task.width)
     return sums, counts, negative
 
 
