@@ -27,6 +27,7 @@
     data.remove();
     const page = open(map, content);
     window.ccmPage = page; // for whoever tests or scripts this page
+    performance.mark("ccm-ready");
     document.documentElement.classList.add("ccm-ready");
   };
 
@@ -154,36 +155,35 @@
     });
 
     const dotSize = () => Math.min(4.2, (total < 600 ? 3.2 : 1.7) + 0.55 * Math.max(0, state.zoom - Math.max(fit, content.levels.dots - 1)));
-    /* Where the country view shows the first areas only, every other one stays visible as a speck. */
-    function specks(ctx, tile) {
-      ctx.fillStyle = `rgba(70, 46, 66, ${Math.min(0.5, 35 / Math.sqrt(total))})`;
-      const size = 1.6 * tile.k;
-      for (const i of hazards.at.find(tile.reach(4))) {
-        if (shown(i)) ctx.fillRect(tile.px(hazards.at.x[i]) - size / 2, tile.py(hazards.at.y[i]) - size / 2, size, size);
-      }
-    }
-
+    const speck = { color: `rgba(70, 46, 66, ${Math.min(0.75, 45 / Math.sqrt(total))})`, kind: "speck" };
     const areas = tiles("ccm-hazards", 350, (ctx, tile) => {
       const drawn = level();
-      if (drawn === "shade") specks(ctx, tile);
-      const rows = drawn === "shade" ? content.top : hazards[drawn === "outlines" ? "area" : "at"].find(tile.reach(8));
-      const groups = entries().map(() => []);
-      for (const i of rows) if (shown(i)) groups[now[i]].push(i);
+      const sheet = ccm.sheet(ctx, tile);
+      const group = (rows) => {
+        const groups = entries().map(() => []);
+        for (const i of rows) if (shown(i)) groups[now[i]].push(i);
+        return groups;
+      };
+      const near = hazards.at.find(tile.reach(8));
+      // where the country view shows the first areas only, every other one stays visible as a speck
+      if (drawn === "shade") sheet.dots(hazards, near.filter(shown), speck, 0.9);
+      let groups = group(drawn === "shade" ? content.top : near);
       if (drawn === "outlines") {
-        for (const i of hazards.at.find(tile.reach(8))) {
-          if (hazards.area.ring[i] === hazards.area.ring[i + 1] && shown(i)) groups[now[i]].push(i);
-        }
+        const bare = near.filter((i) => hazards.area.ring[i] === hazards.area.ring[i + 1]);
+        groups = group(hazards.area.find(tile.reach(8)));
+        for (let e = groups.length - 1; e >= 0; e--) groups[e] = ccm.drawOutlines(ctx, tile, hazards, groups[e], entries()[e]);
+        group(bare).forEach((rows, e) => groups[e].push(...rows));
       }
       for (let e = groups.length - 1; e >= 0; e--) {
-        if (!groups[e].length) continue;
-        if (drawn === "outlines") ccm.drawOutlines(ctx, tile, hazards, groups[e], entries()[e]);
-        else ccm.drawDots(ctx, tile, hazards, groups[e], entries()[e], drawn === "shade" ? 4.6 : dotSize() * (entries()[e].focus ? 1.2 : 0.9), drawn === "shade");
+        const size = drawn === "shade" ? 4.6 : drawn === "outlines" ? 2.4 : dotSize() * (entries()[e].focus ? 1.2 : 0.9);
+        if (groups[e].length) sheet.dots(hazards, groups[e], entries()[e], size, drawn === "shade");
       }
+      sheet.lay();
     });
 
-    function repaint() {
+    function repaint(around = true) {
+      if (around) context.repaint();
       ground.repaint();
-      context.repaint();
       areas.repaint();
     }
 
@@ -374,37 +374,47 @@
     }
 
     const mark = L.layerGroup([], { pane: "overlayPane" }).addTo(map);
+    const place = (i) => ccm.toLatLng(hazards.at.x[i], hazards.at.y[i]);
+    const drawable = (i) => i >= 0 && Number.isFinite(hazards.at.x[i]);
+
+    /* Draws the chosen area's outline, and a ring around it where it would hardly be seen. */
+    function outline() {
+      const i = state.selected;
+      mark.clearLayers();
+      if (!drawable(i)) return;
+      const { ring, point, x, y, box: b } = hazards.area;
+      const lines = [];
+      for (let r = ring[i]; r < ring[i + 1]; r++) {
+        const corners = [];
+        for (let p = point[r]; p < point[r + 1]; p++) corners.push(ccm.toLatLng(x[p], y[p]));
+        lines.push([...corners, corners[0]]);
+      }
+      const wide = Math.max(b[4 * i + 2] - b[4 * i], b[4 * i + 3] - b[4 * i + 1]) * 256 * 2 ** state.zoom;
+      for (const [weight, color] of [[7, "#fff"], [3, "#0b62c4"]]) {
+        if (lines.length) mark.addLayer(L.polyline(lines, { weight, color, interactive: false }));
+        if (!(wide > 26)) mark.addLayer(L.circleMarker(place(i), { radius: 12, weight: weight - 1, color, fill: false, interactive: false }));
+      }
+    }
+
+    function flyTo(i) {
+      const b = hazards.area.box.slice(4 * i, 4 * i + 4);
+      const around = b[0] <= b[2] ? [ccm.toLatLng(b[0], b[1]), ccm.toLatLng(b[2], b[3])] : [place(i), place(i)];
+      const sheet = byId("ccm-card");
+      const covered = document.body.clientWidth > 760 ? [sheet.offsetWidth, 0] : [0, sheet.offsetHeight];
+      map.fitBounds(L.latLngBounds(around).pad(0.6), { maxZoom: 15, animate: false, paddingBottomRight: covered });
+    }
+
     function select(i, fly) {
       state.selected = i;
-      mark.clearLayers();
       byId("ccm-card").hidden = i < 0;
       document.body.classList.toggle("ccm-open", i >= 0);
-      if (i < 0) return;
-      card(i);
-      byId("ccm-card-body").scrollTop = 0;
-      const at = Number.isFinite(hazards.at.x[i]) ? ccm.toLatLng(hazards.at.x[i], hazards.at.y[i]) : null;
-      if (at) {
-        const lines = [];
-        for (let r = hazards.area.ring[i]; r < hazards.area.ring[i + 1]; r++) {
-          const ring = [];
-          for (let p = hazards.area.point[r]; p < hazards.area.point[r + 1]; p++) ring.push(ccm.toLatLng(hazards.area.x[p], hazards.area.y[p]));
-          lines.push(ring);
-        }
-        if (fly) {
-          const b = hazards.area.box.slice(4 * i, 4 * i + 4);
-          const around = b[0] <= b[2] ? L.latLngBounds([ccm.toLatLng(b[0], b[1]), ccm.toLatLng(b[2], b[3])]) : L.latLngBounds([at, at]);
-          const sheet = byId("ccm-card");
-          const covered = document.body.clientWidth > 760 ? [sheet.offsetWidth, 0] : [0, sheet.offsetHeight];
-          map.fitBounds(around.pad(0.6), { maxZoom: 15, animate: false, paddingBottomRight: covered });
-        }
-        const b = hazards.area.box;
-        const small = !(Math.max(b[4 * i + 2] - b[4 * i], b[4 * i + 3] - b[4 * i + 1]) * 256 * 2 ** state.zoom > 26);
-        for (const [weight, color] of [[7, "#fff"], [3, "#0b62c4"]]) {
-          if (lines.length) mark.addLayer(L.polyline(lines, { weight, color, interactive: false }));
-          if (small) mark.addLayer(L.circleMarker(at, { radius: 11, weight: weight - 1, color, fill: false, interactive: false }));
-        }
+      if (i >= 0) {
+        card(i);
+        byId("ccm-card-body").scrollTop = 0;
+        if (fly && drawable(i)) flyTo(i);
+        if (fly) byId("ccm-card-title").focus({ preventScroll: true });
       }
-      if (fly) byId("ccm-card-title").focus({ preventScroll: true });
+      outline();
     }
 
     // ---- search ---------------------------------------------------------------------------------------------------
@@ -532,11 +542,11 @@
       legend();
       years();
       sentence();
-      repaint();
+      repaint(false);
     }
 
     map.on("zoomanim", (event) => { state.zoom = event.zoom; });
-    map.on("zoomend", () => { state.zoom = map.getZoom(); sentence(); repaint(); });
+    map.on("zoomend", () => { state.zoom = map.getZoom(); sentence(); repaint(); outline(); });
     map.on("moveend resize", names);
     let screen = null;
     window.addEventListener("beforeprint", () => {
