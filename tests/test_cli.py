@@ -162,6 +162,29 @@ def test_run_of_a_faulty_study_lists_all_faults_and_ends_with_1(tmp_path):
     assert "there is no [nonsense_29]" in told.output
 
 
+def test_run_that_no_plan_can_satisfy_names_the_rules_and_ends_with_1(clean):
+    text = (
+        'years = [2027]\n[read_hazards]\nsource = "clean.gpkg"\n[read_population]\nsource = "people.gpkg"\n'
+        '[[Budget]]\namount = {2027 = 1e6}\n[[LockIn]]\nhazards = ["A"]\n[[LockOut]]\nhazards = ["A"]\n'
+    )
+    (clean.parent / "study.toml").write_text(text, encoding="utf-8")
+    point = gpd.points_from_xy([102.0], [18.0], crs="EPSG:4326")
+    gpd.GeoDataFrame({"people": [50]}, geometry=point).to_file(clean.parent / "people.gpkg")
+    told = ccm_geo("run", clean.parent / "study.toml", "--out", clean.parent / "out")
+    assert told.exit_code == 1
+    assert "A" in told.output
+    assert "Traceback" not in told.output
+    assert not (clean.parent / "out").exists()
+
+
+def test_missing_column_is_named_with_its_cure(clean):
+    gpd.read_file(clean).drop(columns="hazard_class").to_file(clean)
+    told = ccm_geo("check", clean)
+    assert told.exit_code == 1
+    assert "no column hazard_class" in told.output
+    assert "assume=" in told.output
+
+
 def test_debug_shows_where_an_error_arose(tmp_path):
     told = ccm_geo("run", tmp_path / "none.toml", "--debug")
     assert told.exception is not None

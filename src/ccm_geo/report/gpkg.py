@@ -67,6 +67,14 @@ def write_gpkg(
     -----
     Styles stand in the table ``layer_styles`` (QGIS reads the default one by itself), registered in
     ``gpkg_contents``, so that other programs see a table and not a fault.
+
+    Examples
+    --------
+    >>> import tempfile, shapely
+    >>> facts = gpd.GeoDataFrame({"hazard_id": ["A"]}, geometry=[shapely.box(102, 18, 102.1, 18.1)], crs=4326)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     gpd.read_file(write_gpkg(facts, Path(folder, "plan.gpkg")))["hazard_id"].tolist()
+    ['A']
     """
     require_crs(facts, "facts")
     tables = _by_name(scores)

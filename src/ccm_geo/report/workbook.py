@@ -115,6 +115,18 @@ def write_report(
         If `facts` has no ``hazard_id``, or scores stand on another index.
     SourceError
         If the file cannot be written, for example because it is open in Excel.
+
+    Examples
+    --------
+    >>> import tempfile, openpyxl, ccm_geo as ccm
+    >>> facts = pd.DataFrame({"hazard_id": ["A"], "name": ["=1+1"], "hazard_class": ["CHA"],
+    ...     "ordnance": ["cluster"], "area_m2": [9_000.0], "people_near": [120.0], "accidents_near": [2.0]})
+    >>> harm = ccm.expected_harm(facts, years=[2027], observed_years=10)
+    >>> plan = ccm.prioritize(ccm.list_options(facts, ccm.ACTIVITIES, harm), [ccm.Budget({2027: 9e3})])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     book = openpyxl.load_workbook(write_report(plan, facts, Path(folder, "plan.xlsx"), harm=harm))
+    >>> book["Ranked list"]["B2"].value, book["Ranked list"]["B2"].data_type
+    ('=1+1', 's')
     """
     if "hazard_id" not in facts:
         raise DataError("facts: there is no column hazard_id; the workbook names every hazard by it")

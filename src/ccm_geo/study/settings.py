@@ -111,6 +111,12 @@ def read_study(path: str | os.PathLike[str]) -> Settings:
     DataError
         If it has unknown keys or values of the wrong kind: all of them at once, each with its line and
         the nearest key there is.
+
+    Examples
+    --------
+    >>> from ccm_geo.study import sample_folder
+    >>> read_study(sample_folder() / "study.toml").years
+    (2027, 2028, 2029)
     """
     file = Path(path)
     text, tree = _parsed(file)
