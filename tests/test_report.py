@@ -136,6 +136,7 @@ def make_plan(facts):
         cost_usd=5_600.5,
         use=use,
         notes=(Note("plan", "advice", "Two years are short."),),
+        checked=("every budget added up again",),
         run_id="abc123",
         reasons=reasons,
     )
@@ -281,6 +282,7 @@ def test_read_me_warns_and_names_run_inputs_and_columns(book):
     for part in (
         "Only the national mine action authority releases land. Blank is not safe",
         "abc123",
+        "every budget added up again",
         "2 of 3 activities rest on placeholder numbers",
         "3 activities on 2 of 8 hazards.",
         "hazards.gpkg, 8 rows, layer hazards, 0123456789abcdef",

@@ -281,6 +281,12 @@ def test_sample_plan_keeps_its_budgets_and_floors_and_proves_itself(sample_run):
     assert plan.benefit <= plan.bound * (1 + 1e-9)
 
 
+def test_sample_plan_beats_the_ranked_list_and_says_by_how_much(sample_run):
+    outcome, out = sample_run
+    assert outcome.comparison.ranking_benefit < outcome.plan.benefit
+    assert "spent down the ranked list loses" in summary(outcome, start=out.parent)
+
+
 def test_sample_workbook_tells_all_problems_and_every_hazard(sample_run):
     outcome, out = sample_run
     book = openpyxl.load_workbook(out / "plan.xlsx", read_only=True)

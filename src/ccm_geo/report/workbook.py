@@ -416,6 +416,7 @@ def _read_me(plan: Plan, sheets: Sequence[Sheet], origin: Sequence[Any], title: 
         )
         rows.append(("Placeholders", warning))
     rows += [("The plan" if i == 0 else "", line) for i, line in enumerate(str(plan).splitlines()) if line]
+    rows += [("Checked" if i == 0 else "", line) for i, line in enumerate(plan.checked)]
     rows.append(("", None))
     rows += [(sheet.name, sheet.about) for sheet in sheets]
     rows += [("", None), ("Inputs", "file, rows, layer, SHA-256 of the file")]

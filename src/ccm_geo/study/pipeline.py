@@ -44,6 +44,8 @@ class Outcome:
     ----------
     plan, facts, scores, harm
         The tables; see `prioritize`, `score` and `expected_harm`.
+    comparison
+        The same money spent down the list of the first score; see `Plan.against_ranking`.
     files
         What was written, by kind: map, workbook, geopackage.
     missing
@@ -58,6 +60,7 @@ class Outcome:
     facts: gpd.GeoDataFrame
     scores: Mapping[str, pd.DataFrame]
     harm: pd.DataFrame
+    comparison: planning.Comparison
     files: Mapping[str, Path]
     missing: tuple[str, ...]
     notes: tuple[Note, ...]
@@ -116,6 +119,9 @@ def run_study(settings: Settings, out: Path, *, watch: Watch = _unwatched) -> Ou
         options = planning.list_options(facts, settings.activities, harm, years=settings.years, **chosen)
     with stage("plan"):
         plan = planning.prioritize(options, settings.rules, **settings.options.get("prioritize", {}))
+    with stage("ranked list"):
+        first = next(iter(scores.values()))["score"]
+        comparison = plan.against_ranking(first.set_axis(facts["hazard_id"]))
     files = _written(settings, out, tables, facts, scores, harm, plan, stage)
     missing = tuple(text for name, text in _ABSENT.items() if not settings.asks_for(name))
     notes = notes_of(facts, *tables.values(), *scores.values(), harm, options, plan)
@@ -124,6 +130,7 @@ def run_study(settings: Settings, out: Path, *, watch: Watch = _unwatched) -> Ou
         facts=facts,
         scores=scores,
         harm=harm,
+        comparison=comparison,
         files=files,
         missing=missing,
         notes=notes,
@@ -242,7 +249,7 @@ def summary(outcome: Outcome, *, start: Path | None = None) -> str:
     start
         Folder from which the files' paths are given; the current one where not given.
     """
-    lines = [str(outcome.plan), ""]
+    lines = [str(outcome.plan), "", str(outcome.comparison).splitlines()[-1], ""]
     if outcome.missing:
         lines += ["Not given to this study:", *[f"  {text}" for text in outcome.missing], ""]
     found = [note for note in outcome.notes if note.kind in {"repaired", "set aside", "dropped"}]
