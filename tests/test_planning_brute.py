@@ -34,7 +34,7 @@ def small_world(seed, hazards=4):
                 ("clearance", "confirmed", "released", 0.5 * area, 0.95 * onward),
                 ("eore", "suspected", "suspected", 0.4, 0.1 * harm[t]),
             ]
-            rows += [
+            rows.extend(
                 {
                     "option_id": f"H{h}:{activity}:{year}:{begin}",
                     "hazard_id": f"H{h}",
@@ -47,19 +47,15 @@ def small_world(seed, hazards=4):
                     "adm1": region,
                 }
                 for activity, begin, end, cost, benefit in own
-            ]
+            )
     return pd.DataFrame(rows)
 
 
 def paths_of(rows):
     """Every set of a hazard's options that is a path; found by trying all of them."""
-    found = []
     records = rows.to_dict("records")
-    for size in range(5):
-        for subset in itertools.combinations(range(len(records)), size):
-            if _is_path([records[i] for i in subset]):
-                found.append(rows.index[list(subset)])
-    return found
+    subsets = (s for size in range(5) for s in itertools.combinations(range(len(records)), size))
+    return [rows.index[list(s)] for s in subsets if _is_path([records[i] for i in s])]
 
 
 def _is_path(rows):
@@ -151,7 +147,7 @@ ROUTES = [
 
 
 @pytest.mark.parametrize(("rule", "_"), ROUTES, ids=[name for _, name in ROUTES])
-@pytest.mark.parametrize("more", [(), ("budget",), ("budget", "share"), ("lock in", "budget")], ids=" ".join)
+@pytest.mark.parametrize("more", [("budget",), ("budget", "share"), ("lock in", "budget")], ids=" ".join)
 def test_order_between_hazards_equals_brute_force(rule, _, more):
     options = small_world(seed=11, hazards=3)
     rules = [rule, *(RULES[n]() for n in more)]

@@ -108,10 +108,7 @@ def test_minefields_are_never_priced_as_battle_areas():
     frame = pd.DataFrame({"hazard_id": list("abcdef"), "ordnance": kinds, "area_m2": 1_000.0})
     options = list_options(frame, ACTIVITIES, harm_of(frame))
     released = options[options.state_to == "released"].groupby("hazard_id", observed=True).activity.unique()
-    assert {h: list(a) for h, a in released.items()} == {
-        **dict.fromkeys("abc", ["bac"]),
-        **dict.fromkeys("def", ["clearance"]),
-    }
+    assert [list(released[h]) for h in "abcdef"] == [["bac"]] * 3 + [["clearance"]] * 3
     assert any("1 hazards name no ordnance" in n.text for n in options.attrs["notes"])
 
 

@@ -17,9 +17,18 @@ MONEY = {2027: 150_000.0, 2028: 100_000.0, 2029: 100_000.0}
 
 @pytest.fixture(scope="module")
 def world():
-    """Facts and options of an invented district: 60 hazards, 3 years, 3 regions."""
+    """Options of an invented district: 60 hazards, 3 years, 3 regions."""
+    return invented(60)
+
+
+@pytest.fixture(scope="module")
+def hamlet():
+    """Options of a small place, solved to the end in no time."""
+    return invented(14)
+
+
+def invented(n):
     rng = np.random.default_rng(7)
-    n = 60
     facts = pd.DataFrame(
         {
             "hazard_id": [f"H{i:02d}" for i in range(n)],
@@ -45,7 +54,7 @@ def world():
 
 @pytest.fixture(scope="module")
 def plan(world):
-    return prioritize(world, [Budget(MONEY), Share("adm1", at_least=0.1)], gap=1e-3, seconds=20)
+    return prioritize(world, [Budget(MONEY), Share("adm1", at_least=0.1)], gap=2e-3, seconds=20)
 
 
 # -- known optima -----------------------------------------------------------------------------------
@@ -82,7 +91,7 @@ def test_knapsacks_of_100_items_and_5_budgets_come_within_0_2_percent(shared_cas
     instances = mkp_instances((shared_cases / "orlib_mkp/mknapcb1.txt").read_text())
     for optimum, (_, profit, weights, limits) in zip(best, instances, strict=False):
         rules = [Budget(b, of=f"w{i}") for i, b in enumerate(limits)]
-        plan = prioritize(mkp_table(profit, weights), rules, gap=2e-3, seconds=10)
+        plan = prioritize(mkp_table(profit, weights), rules, gap=2e-3, seconds=5)
         assert optimum * (1 - 2e-3) <= plan.benefit <= optimum <= plan.bound + 1e-6
 
 
@@ -132,17 +141,18 @@ def test_relaxing_a_rule_never_lowers_the_bound(world, plan):
     assert carried.bound >= without.benefit
 
 
-def test_order_of_rows_does_not_matter(world):
-    own = prioritize(world, [Budget(MONEY)], exact=True, seconds=30)
-    mixed = prioritize(world.sample(frac=1, random_state=3), [Budget(MONEY)], exact=True, seconds=30)
-    assert mixed.benefit == pytest.approx(own.benefit, rel=1e-6)
+def test_order_of_rows_does_not_matter(hamlet):
+    own = prioritize(hamlet, [Budget(MONEY)], exact=True)
+    mixed = prioritize(hamlet.sample(frac=1, random_state=3), [Budget(MONEY)], exact=True)
+    assert mixed.benefit == pytest.approx(own.benefit, rel=1e-9)
 
 
-def test_scaling_money_and_benefit_changes_nothing(world):
-    base = prioritize(world, [Budget(MONEY)], exact=True, seconds=30)
-    scaled = world.assign(cost_usd=world.cost_usd * 1_000, benefit=world.benefit * 1e-6)
-    other = prioritize(scaled, [Budget({y: 1_000 * m for y, m in MONEY.items()})], exact=True, seconds=30)
-    assert other.benefit == pytest.approx(1e-6 * base.benefit, rel=1e-6)
+def test_scaling_money_and_benefit_changes_nothing(hamlet):
+    base = prioritize(hamlet, [Budget(MONEY)], exact=True)
+    scaled = hamlet.assign(cost_usd=hamlet.cost_usd * 1_000, benefit=hamlet.benefit * 1e-6)
+    other = prioritize(scaled, [Budget({y: 1_000 * m for y, m in MONEY.items()})], exact=True)
+    assert other.benefit == pytest.approx(1e-6 * base.benefit, rel=1e-9)
+    assert set(other.table.option_id) == set(base.table.option_id)
 
 
 def test_locked_in_plan_reproduces_itself(world, plan):
@@ -155,7 +165,7 @@ def test_locked_in_plan_reproduces_itself(world, plan):
 
 
 def test_plan_keeps_its_rules_and_its_proof(world, plan):
-    assert plan.gap <= 1e-3
+    assert plan.gap <= 2e-3
     assert plan.bound >= plan.benefit
     spent = plan.table.groupby("year").cost_usd.sum()
     assert all(spent[y] <= MONEY[y] for y in MONEY)
@@ -172,12 +182,12 @@ def test_land_of_every_hazard_is_conserved_over_the_plan(world, plan):
         assert released + rows.left_m2.min() == pytest.approx(area), hazard
 
 
-def test_both_engines_agree_within_the_gap(world, monkeypatch):
-    exact = prioritize(world, [Budget(MONEY), Share("adm1", at_least=0.1)], gap=1e-4, seconds=30)
+def test_both_engines_agree_within_the_gap(world, plan, monkeypatch):
     monkeypatch.setattr(engine, "SMALL", 0)
-    priced = prioritize(world, [Budget(MONEY), Share("adm1", at_least=0.1)], gap=1e-3, seconds=30)
-    assert priced.benefit <= exact.bound * (1 + 1e-9)
-    assert exact.benefit <= priced.bound * (1 + 1e-9)
+    priced = prioritize(world, [Budget(MONEY), Share("adm1", at_least=0.1)], gap=5e-3, seconds=20)
+    assert priced.gap <= 5e-3
+    assert priced.benefit <= plan.bound * (1 + 1e-9)
+    assert plan.benefit <= priced.bound * (1 + 1e-9)
 
 
 def test_inputs_are_not_changed(world):
@@ -187,8 +197,9 @@ def test_inputs_are_not_changed(world):
 
 
 def test_same_question_same_answer(world, plan):
-    again = prioritize(world, [Budget(MONEY), Share("adm1", at_least=0.1)], gap=1e-3, seconds=20)
+    again = prioritize(world, [Budget(MONEY), Share("adm1", at_least=0.1)], gap=2e-3, seconds=20)
     assert again.run_id == plan.run_id
+    assert list(again.table.option_id) == list(plan.table.option_id)
     assert len(plan.run_id) == 10
 
 

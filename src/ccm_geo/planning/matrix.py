@@ -16,7 +16,7 @@ from scipy import sparse
 from .model import Arcs, Floats, Ints, Mask
 from .prices import Rows
 
-_MIP_PRESOLVE_UP_TO = 5_000  # HiGHS 1.15: on long budget rows the presolve overruns any time limit
+_MIP_PRESOLVE_UP_TO = 8_000  # HiGHS 1.15: on long budget rows the presolve overruns any time limit
 _DENSE = 3  # rows that would hold more than this many times the options go through columns of sums
 
 
@@ -233,6 +233,7 @@ def optimize(
     relaxed: bool = False,
     warm: Mask | None = None,
     target: float | None = None,
+    slack: float = 1e-9,
 ) -> Found:
     """Solve with HiGHS; what it returns is only a proposal, to be re-evaluated by whoever asked.
 
@@ -250,6 +251,8 @@ def optimize(
         A plan to start from.
     target
         Stop at a plan of this benefit.
+    slack
+        Stop where plan and bound are this near, in benefit.
     """
     if not len(matrix.benefit):
         broken = bool((matrix.lower > 1e-9).any() or (matrix.upper < -1e-9).any())
@@ -261,7 +264,7 @@ def optimize(
         solver.run()
         return _relaxed(solver, matrix, size)
     solver.setOptionValue("mip_rel_gap", float(gap))
-    solver.setOptionValue("mip_abs_gap", 1e-9)
+    solver.setOptionValue("mip_abs_gap", max(slack * size, 1e-9))
     if len(matrix.benefit) > _MIP_PRESOLVE_UP_TO:
         solver.setOptionValue("presolve", "off")
     if target is not None:

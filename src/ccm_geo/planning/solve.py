@@ -17,7 +17,9 @@ from .model import Arcs, Floats, Mask, Model
 from .prices import Answer, Rows, answer, losses, lowest_bound, use_by_key
 
 SMALL = 4_000  # options that one matrix takes at once
-_NEAR = (1_500, 6_000)  # options near the price that are left open, first and second try
+_NEAR_PER_ROW = 60  # options near the price left open, for each row that couples hazards
+_NEAR = (100, 1_500)  # at least and at most, on the first try; four times as many on the second
+_NEAR_SECONDS = 8.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,15 +83,19 @@ class _Search:
         self.loss = losses(arcs, rows, priced)
 
     def run(self, count: int) -> Solution | None:
+        """Search until the gap is small enough, time is up, or no plan is left to look for."""
         self.consider(self.priced.taken)
         if len(self.arcs.benefit) > SMALL:
-            for near in _NEAR:
+            if not self.done():
+                self.retreat()
+            first = int(np.clip(_NEAR_PER_ROW * len(self.rows.lower), *_NEAR))
+            for near in (first, 4 * first):
                 if not self.done():
                     self.near_the_price(near)
         if not self.done():
             self.exactly()
-            if self.plan is None:
-                return None
+        if self.plan is None:
+            return None
         taken = np.zeros(count, bool)
         taken[self.arcs.origin[self.plan]] = True
         loss = np.full(count, np.inf)
@@ -102,6 +108,20 @@ class _Search:
             loss=loss,
             best=self.priced.best,
         )
+
+    def retreat(self) -> None:
+        """Raise the prices of rows that are broken until a plan comes out that breaks none."""
+        prices = self.priced.prices.copy()
+        excess = self.rows.excess(self.priced.use)
+        typical = float(np.abs(prices[prices != 0]).mean()) if prices.any() else 1.0
+        for step in range(30):
+            if not excess.any() or self.plan is not None:
+                return
+            push = 0.005 * 1.25**step * np.where(prices != 0, np.abs(prices), typical)
+            prices = self.rows.allowed(prices + push * np.sign(excess))
+            found = answer(self.arcs, self.rows, prices)
+            excess = self.rows.excess(found.use)
+            self.consider(found.taken)
 
     def consider(self, taken: Mask | None) -> bool:
         """Keep a plan if it breaks no row and is the best so far."""
@@ -125,7 +145,7 @@ class _Search:
     def near_the_price(self, many: int) -> None:
         """Settle the hazards whose choice is clear and solve the rest exactly."""
         extra = np.where(self.priced.taken, np.inf, self.loss)
-        order = np.argpartition(extra, min(many, len(extra) - 1))[:many]
+        order = np.argpartition(extra, min(many, len(extra)) - 1)[:many]
         order = order[np.isfinite(extra[order])]
         near = self.priced.taken.copy()
         near[order] = True
@@ -136,9 +156,9 @@ class _Search:
         arcs = self.arcs.keep(near)
         fixed = self.priced.taken[near] & ~open_hazard[arcs.hazard]
         small = matrix.compiled(arcs, self.rows, fixed)
-        goal = self.bound - 0.2 * self.gap * abs(self.bound) - float(arcs.benefit[fixed].sum())
+        goal = self.bound - 0.5 * self.gap * abs(self.bound) - float(arcs.benefit[fixed].sum())
         found = matrix.optimize(
-            small, gap=0.0, seconds=min((self.until - time.monotonic()) / 2, 10), target=goal
+            small, gap=0.0, seconds=min((self.until - time.monotonic()) / 2, _NEAR_SECONDS), target=goal
         )
         if found.taken is not None:
             near_free = np.nonzero(near)[0]
@@ -156,7 +176,7 @@ class _Search:
         keep = self.loss <= slack
         arcs = self.arcs.keep(keep)
         all_of_it = matrix.compiled(arcs, self.rows)
-        found = matrix.optimize(all_of_it, gap=self.gap / 2, seconds=self.until - time.monotonic())
+        found = matrix.optimize(all_of_it, gap=0.99 * self.gap, seconds=self.until - time.monotonic())
         if found.taken is not None:
             taken = np.zeros(len(keep), bool)
             taken[np.nonzero(keep)[0][found.taken]] = True
