@@ -159,7 +159,7 @@ def test_every_class_is_really_drawn_in_its_color(browser, tmp_path):
     facts = hazards()
     scores = score(facts[["hazard_id", "people_near"]], RISK)
     page = opened(browser, map_scores(facts, scores, title="Scores"), tmp_path / "map.html")
-    counts = page.execute_script("return ccmPage.counts()")
+    counts = page.execute_script("return ccmPage.model.counts")
     page.execute_script("ccmPage.map.setView([17.5, 102.5], 9, {animate: false})")
     for pixels, count in zip(page.execute_script(DRAWN, RAMP), counts, strict=False):
         assert count > 0
@@ -169,9 +169,9 @@ def test_every_class_is_really_drawn_in_its_color(browser, tmp_path):
 def test_outlines_are_drawn_where_the_areas_lie(plan_page):
     plan_page.execute_script("ccmPage.map.setView([17.5, 102.5], 13, {animate: false})")
     plan_page.execute_script("ccmPage.select(30, true)")
-    assert plan_page.execute_script("return ccmPage.level()") == "outlines"
+    assert plan_page.execute_script("return ccmPage.model.level()") == "outlines"
     drawn, beside = plan_page.execute_script("""
-        const {hazards, map} = ccmPage, at = (x, y) => {
+        const {model: {hazards}, map} = ccmPage, at = (x, y) => {
           const frame = map.getContainer().getBoundingClientRect();
           const point = map.latLngToContainerPoint(ccm.toLatLng(x, y)).add([frame.left, frame.top]);
           for (const canvas of document.querySelectorAll(".leaflet-ccm-hazards-pane canvas")) {
@@ -191,7 +191,7 @@ def test_outlines_are_drawn_where_the_areas_lie(plan_page):
 
 
 def test_nothing_is_drawn_of_a_class_that_is_switched_off(plan_page):
-    before = plan_page.execute_script("return ccmPage.counts()")
+    before = plan_page.execute_script("return ccmPage.model.counts")
     assert plan_page.execute_script(DRAWN, [RAMP[0]])[0] > 10
     plan_page.execute_script("document.querySelector('[data-entry=\"0\"]').click()")
     assert plan_page.execute_script(DRAWN, [RAMP[0]]) == [0]
@@ -203,7 +203,7 @@ def test_nothing_is_drawn_of_a_class_that_is_switched_off(plan_page):
 
 
 def test_the_legend_counts_every_area_once(plan_page):
-    counts = plan_page.execute_script("return ccmPage.counts()")
+    counts = plan_page.execute_script("return ccmPage.model.counts")
     assert sum(counts) == 60
     assert counts[:3] == [2, 1, 1]
 
@@ -218,7 +218,7 @@ def test_the_slider_shows_what_is_done_by_each_year(plan_page):
         items = plan_page.execute_script(
             "return [...document.querySelectorAll('#ccm-totals strong')].map((n) => n.textContent)"
         )
-        return items, plan_page.execute_script("return ccmPage.counts().slice(0, 5)")
+        return items, plan_page.execute_script("return ccmPage.model.counts.slice(0, 5)")
 
     assert slide(0) == (["2", "3.0 ha", "1.5", "102,000"], [2, 0, 0, 2, 53])
     assert slide(1) == (["3", "8.0 ha", "7.5", "352,000"], [2, 1, 0, 1, 53])
@@ -259,7 +259,7 @@ def test_the_panel_tells_the_parts_of_the_score_and_the_steps_of_the_plan(plan_p
 def test_a_click_on_an_area_opens_it_and_a_click_beside_closes_it(plan_page):
     plan_page.execute_script("ccmPage.select(30, true)")
     plan_page.execute_script("""
-        const {map, hazards} = ccmPage;
+        const {map, model: {hazards}} = ccmPage;
         ccmPage.select(-1);
         map.fire("click", {latlng: L.latLng(ccm.toLatLng(hazards.at.x[30], hazards.at.y[30]))});
     """)
@@ -323,6 +323,18 @@ def test_on_a_phone_the_map_has_room_and_the_panel_opens_over_it(browser, tmp_pa
     finally:
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
         browser.set_window_size(before["width"], before["height"])
+
+
+def test_an_empty_plan_and_an_empty_table_open_as_well(browser, tmp_path):
+    facts = hazards()
+    nothing = planned(facts)
+    nothing.table = nothing.table.iloc[:0]
+    page = opened(browser, map_plan(facts, nothing, admin=districts()), tmp_path / "nothing.html")
+    assert "Not in this plan" in text_of(page, "#ccm-legend")
+    none = facts.iloc[:0]
+    page = opened(browser, map_scores(none, score(none, RISK)), tmp_path / "none.html")
+    assert text_of(page, "#ccm-shown") == "0 shown"
+    assert told_to_the_console(page) == []
 
 
 def test_paper_shows_the_whole_view(plan_page):

@@ -113,7 +113,8 @@ const ccm = (() => {
           if (seen[i] === turn) continue;
           seen[i] = turn;
           const b = 4 * i;
-          if (box[b] <= want[2] && box[b + 2] >= want[0] && box[b + 1] <= want[3] && box[b + 3] >= want[1]) found.push(i);
+          const apart = box[b] > want[2] || box[b + 2] < want[0] || box[b + 1] > want[3] || box[b + 3] < want[1];
+          if (!apart) found.push(i);
         }
       });
       return found;
@@ -152,7 +153,7 @@ const ccm = (() => {
       if (canvas.width !== size) canvas.width = canvas.height = size;
       ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
       ctx.clearRect(0, 0, 512, 512);
-      const reach = (margin) => [(left - margin) / scale, (top - margin) / scale, (left + 512 + margin) / scale, (top + 512 + margin) / scale];
+      const reach = (more) => [left - more, top - more, left + 512 + more, top + 512 + more].map((edge) => edge / scale);
       this.options.paint(ctx, { scale, k, ratio, reach, px: (x) => x * scale - left, py: (y) => y * scale - top });
     },
     repaint() {
@@ -215,7 +216,8 @@ const ccm = (() => {
     if (!stamps.has(key)) {
       const half = Math.ceil(radius + (halo ? 2.4 : 1) * k);
       const size = 2 * half + 1;
-      const pen = Object.assign(document.createElement("canvas"), { width: size, height: size }).getContext("2d", { willReadFrequently: true });
+      const canvas = Object.assign(document.createElement("canvas"), { width: size, height: size });
+      const pen = canvas.getContext("2d", { willReadFrequently: true });
       const paint = paintOf(pen, entry);
       pen.beginPath();
       pen.arc(half + 0.5, half + 0.5, radius, 0, 2 * Math.PI);
@@ -223,7 +225,8 @@ const ccm = (() => {
       pen.fillStyle = entry.kind === "hatch" ? "#f4f4f4" : paint.fill;
       pen.fill();
       pen.lineWidth = (radius < 2 * k ? 0.6 : 0.9) * k;
-      pen.strokeStyle = halo || entry.kind !== "fill" ? paint.line : darker(entry.color); // black rims make pale dots dark
+      // around a small pale dot a black rim would make it look dark
+      pen.strokeStyle = halo || entry.kind !== "fill" ? paint.line : darker(entry.color);
       if (entry.kind !== "speck") pen.stroke();
       stamps.set(key, { half, size, pixels: pen.getImageData(0, 0, size, size).data });
     }
@@ -308,7 +311,8 @@ const ccm = (() => {
 
   /* The map of the page; every Folium script finds it by its name. */
   function map(id, options, corners) {
-    if (document.getElementById("ccm-data") && window.DecompressionStream) document.documentElement.classList.add("ccm-live");
+    const alive = document.getElementById("ccm-data") && window.DecompressionStream;
+    document.documentElement.classList.toggle("ccm-live", Boolean(alive));
     const made = L.map(id, { zoomSnap: 0.25, maxZoom: 19, fadeAnimation: false, ...options });
     if (corners && made.getSize().x && made.getSize().y) made.fitBounds(corners, { padding: [8, 8] });
     made.attributionControl.setPrefix(false);

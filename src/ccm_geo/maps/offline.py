@@ -35,7 +35,7 @@ from ccm_geo.maps.payload import Scene
 from ccm_geo.maps.picture import Box
 from ccm_geo.maps.words import direction
 
-_OWN_SCRIPTS = ("shim.js", "layer.js", "panel.js")
+_OWN_SCRIPTS = ("shim.js", "layer.js", "view.js", "panel.js")
 _ID = re.compile(r"(?<=_)[0-9a-f]{32}(?![0-9a-f])")
 _POLICY = (
     "default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; img-src data: blob:; "

@@ -32,7 +32,9 @@
   };
 
   const Pin = L.DivIcon.extend({
-    options: { iconSize: [28, 40], iconAnchor: [14, 39], popupAnchor: [1, -34], tooltipAnchor: [12, -24], className: "ccm-pin" },
+    options: {
+      iconSize: [28, 40], iconAnchor: [14, 39], popupAnchor: [1, -34], tooltipAnchor: [12, -24], className: "ccm-pin",
+    },
     createIcon(old) {
       const holder = L.DivIcon.prototype.createIcon.call(this, old);
       const draw = (name, marks) => {
@@ -43,7 +45,7 @@
       const svg = draw("svg", { viewBox: "0 0 28 40", width: 28, height: 40, "aria-hidden": "true" });
       const fill = COLORS[this.options.markerColor] || COLORS.blue;
       svg.append(
-        draw("path", { d: "M14 39C10 29 1.5 24 1.5 14a12.500 12.500 0 0 1 25 0C26.500 24 18 29 14 39Z", fill, stroke: "#fff", "stroke-width": 1.5 }),
+        draw("path", { d: "M14 39C10 29 1.5 24 1.5 14a12.5 12.5 0 0 1 25 0C26.5 24 18 29 14 39Z", fill, stroke: "#fff" }),
         draw("circle", { cx: 14, cy: 14, r: 5, fill: this.options.iconColor || "#fff" }),
       );
       holder.replaceChildren(svg);
