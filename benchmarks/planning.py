@@ -75,9 +75,7 @@ def main():
     print(f"list_options: {len(options):,} options, {statistics.median(seconds):.2f} s")
     plan, seconds = timed(lambda: prioritize(options, rules, gap=a.gap, seconds=a.seconds), a.runs)
     median = statistics.median(seconds)
-    print(
-        f"prioritize: gap {plan.gap:.4%}, {median:.2f} s, {len(plan.table):,} rows, {plan.benefit:,.5g} averted"
-    )
+    print(f"prioritize: gap {plan.gap:.4%}, {median:.2f} s, {len(plan.table):,} rows, {plan.benefit:,.5g}")
     comparison = plan.against_ranking()
     print(f"ranked list: loses {comparison.lost_share:.1%}")
     if a.highs:

@@ -27,7 +27,7 @@ def prioritize(
     rules: Sequence[Rule] = (),
     *,
     gap: float = 1e-3,
-    seconds: float = 60.0,
+    seconds: float = 20.0,
     exact: bool = False,
 ) -> Plan:
     """Choose the options that avert most under the rules, and prove how good the choice is.

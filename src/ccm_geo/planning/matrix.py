@@ -37,6 +37,13 @@ class Matrix:
     scale: Floats
     positive: Mask | None = None
     """Continuous columns that are 0 or more; the other continuous ones are free."""
+    sums: sparse.csr_array | None = None
+    """What the continuous columns add up of the arcs, where rows go through sums."""
+
+    def column_values(self, taken: Mask) -> Floats:
+        """Give every column its value in a plan."""
+        chosen = taken.astype(float)
+        return chosen if self.sums is None else np.concatenate([chosen, self.sums @ chosen])
 
 
 def compiled(arcs: Arcs, rows: Rows, fixed: Mask | None = None) -> Matrix:
@@ -73,9 +80,10 @@ def _matrix(arcs: Arcs, rows: Rows, used: Floats) -> Matrix:
     coupling = sparse.csr_array(rows.pattern.T @ by_key)
     scale = _scales(coupling)
     if coupling.nnz > _DENSE * (count + rows.pattern.nnz):
-        coupling, body, need, order, link = _through_sums(by_key, rows, (body, need, order))
+        coupling, body, need, order, sums = _through_sums(by_key, rows, (body, need, order))
+        link = sparse.csr_array(sparse.hstack([sums, -sparse.identity(sums.shape[0])]))
     else:
-        link = sparse.csr_array((0, count))
+        sums, link = None, sparse.csr_array((0, count))
     shrink = sparse.diags_array(1.0 / scale)
     width = coupling.shape[1]
     return Matrix(
@@ -96,6 +104,7 @@ def _matrix(arcs: Arcs, rows: Rows, used: Floats) -> Matrix:
         binary=np.arange(width) < count,
         coupling=len(scale),
         scale=scale,
+        sums=sums,
     )
 
 
@@ -122,12 +131,12 @@ def _through_sums(by_key: sparse.csr_array, rows: Rows, others: Sequence[sparse.
     """Put a column for each key's sum between arcs and rows, where rows hold nearly every arc."""
     keys = by_key.shape[0] - 1
     size = _scales(by_key)[:keys]
-    link = sparse.hstack([sparse.diags_array(1 / size) @ by_key[:keys], -sparse.identity(keys)])
+    sums = sparse.csr_array(sparse.diags_array(1 / size) @ by_key[:keys])
     count = by_key.shape[1]
     none = sparse.csr_array((rows.pattern.shape[1], count))
     coupling = sparse.csr_array(sparse.hstack([none, rows.pattern[:keys].T @ sparse.diags_array(size)]))
     wide = [sparse.csr_array(sparse.hstack([o, sparse.csr_array((o.shape[0], keys))])) for o in others]
-    return coupling, *wide, sparse.csr_array(link)
+    return coupling, *wide, sums
 
 
 def _path_rows(arcs: Arcs) -> tuple[sparse.csr_array, Floats]:
@@ -271,7 +280,7 @@ def optimize(
         solver.setOptionValue("objective_target", -target * size)
     if warm is not None:
         start = highspy.HighsSolution()
-        start.col_value = warm.astype(float).tolist()
+        start.col_value = matrix.column_values(warm).tolist()
         solver.setSolution(start)
     solver.run()
     info, status = solver.getInfo(), solver.getModelStatus()

@@ -158,7 +158,7 @@ class _Search:
         small = matrix.compiled(arcs, self.rows, fixed)
         goal = self.bound - 0.5 * self.gap * abs(self.bound) - float(arcs.benefit[fixed].sum())
         found = matrix.optimize(
-            small, gap=0.0, seconds=min((self.until - time.monotonic()) / 2, _NEAR_SECONDS), target=goal
+            small, gap=0.0, seconds=min((self.until - time.monotonic()) / 4, _NEAR_SECONDS), target=goal
         )
         if found.taken is not None:
             near_free = np.nonzero(near)[0]
@@ -176,7 +176,10 @@ class _Search:
         keep = self.loss <= slack
         arcs = self.arcs.keep(keep)
         all_of_it = matrix.compiled(arcs, self.rows)
-        found = matrix.optimize(all_of_it, gap=0.99 * self.gap, seconds=self.until - time.monotonic())
+        warm = None if self.plan is None else self.plan[keep]
+        found = matrix.optimize(
+            all_of_it, gap=0.99 * self.gap, seconds=self.until - time.monotonic(), warm=warm
+        )
         if found.taken is not None:
             taken = np.zeros(len(keep), bool)
             taken[np.nonzero(keep)[0][found.taken]] = True
