@@ -92,7 +92,7 @@ class _Page(Figure):
 
 
 def _composed(shown: "OfflineMap", head: str, body: str, script: str) -> str:
-    own = "\n".join([leaflet_script(), *map(own_text, _OWN_SCRIPTS)])
+    own = _clean("\n".join([leaflet_script(), *map(own_text, _OWN_SCRIPTS)]))
     styles = _style(leaflet_style()) + _style(own_text("style.css"))
     above, below = shown.scene.frame if shown.scene else ('<main class="ccm-plain">', "</main>")
     top, framed, bottom = styles + _script(own) + head, f"{above}{body}{below}", _script(script)
