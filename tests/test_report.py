@@ -390,7 +390,7 @@ def test_every_kind_of_value_finds_its_cell(tmp_path):
     assert [row["flag"] for row in rows[:4]] == ["yes", "no", None, "yes"]
     assert [row["count"] for row in rows[:4]] == [1, None, 3, 4]
     days = [row["day"] for row in rows[:4]]
-    assert days == [datetime(2026, 8, 1), None, "1900-02-28", datetime(1900, 3, 1)]  # noqa: DTZ001
+    assert days == [datetime(2026, 8, 1), None, "1900-02-28", "1900-03-01"]  # noqa: DTZ001
     assert [row["year"] for row in rows] == [
         "minus unlimited",
         "unlimited",
@@ -403,14 +403,6 @@ def test_every_kind_of_value_finds_its_cell(tmp_path):
     ]
     assert [row["text"] for row in rows[:4]] == ["a\nb", " c ", None, None]
     assert [row["text"] for row in rows[5:]] == ["<&>", "=1+1", "x"]
-
-
-def test_rows_put_together_in_chunks_are_the_same(tmp_path, monkeypatch, plan, facts):
-    whole = write_report(plan, facts, tmp_path / "whole.xlsx")
-    monkeypatch.setattr("ccm_geo.report.sheets._CHUNK", 2)
-    parts = write_report(plan, facts, tmp_path / "parts.xlsx")
-    for name in openpyxl.load_workbook(whole).sheetnames[1:]:
-        assert rows_of(whole, name) == rows_of(parts, name)
 
 
 @pytest.mark.parametrize(

@@ -1,32 +1,21 @@
-"""Tables as worksheets: every text stays text, every number has a format, every page prints.
+"""Tables as worksheets: every text stays text, every number has a format, every page prints."""
 
-XlsxWriter makes the book with its formats, widths and print setup; the rows themselves are put into its
-sheets as XML column by column, which for a country's million of cells takes a tenth of the time.
-"""
-
-import io
 import math
 import re
-import zipfile
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
-from xml.sax.saxutils import escape
 
 import numpy as np
 import pandas as pd
 import xlsxwriter
 from xlsxwriter.format import Format
-from xlsxwriter.utility import xl_col_to_name
 from xlsxwriter.worksheet import Worksheet
 
 MOST_ROWS = 1_048_576  # of a worksheet, header included (Excel's specifications and limits)
 MOST_LETTERS = 32_767  # of a cell, counted in UTF-16 units (ditto)
 _A4 = 9
-_CHUNK = 4_000  # rows put together at a time
-_EPOCH = pd.Timestamp("1899-12-30")  # day 0 of Excel's calendar, as far as it counts right
-_FIRST_DAY = pd.Timestamp("1900-03-01")  # before it, Excel's calendar has a day that never was
 _WIDEST, _NARROWEST = 60, 8
 _SAMPLE = 400  # rows looked at for a column's width
 _WRAPPED = re.compile(r"reason|text|source|rows|meaning|in_words|scale|limits|note")
@@ -73,33 +62,19 @@ def write_book(path: str, sheets: Sequence[Sheet], *, title: str, footer: str, c
     Nothing in it is a formula or a link, whatever the texts look like; control characters are removed
     and texts and tables that exceed what Excel can hold end with a remark.
     """
-    frame = io.BytesIO()
-    columns = [
-        [_Cells.of(sheet.table.iloc[: _room(), at]) for at in range(sheet.table.shape[1])] for sheet in sheets
-    ]
-    with xlsxwriter.Workbook(frame, {"in_memory": True}) as book:
+    options = {
+        "constant_memory": True,  # rows go to disk as they are written, in order
+        "strings_to_formulas": False,
+        "strings_to_urls": False,
+        "strings_to_numbers": False,
+        "nan_inf_to_errors": False,
+        "remove_timezone": True,
+    }
+    with xlsxwriter.Workbook(path, options) as book:
         book.set_properties({"title": clean_text(title), "created": created.replace(tzinfo=None)})
         formats = _Formats(book)
-        for sheet, cells in zip(sheets, columns, strict=True):
-            _lay_out(book.add_worksheet(sheet.name), sheet, cells, formats, title, footer)
-    with (
-        zipfile.ZipFile(frame) as empty,
-        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=4) as filled,
-    ):
-        at = {f"xl/worksheets/sheet{n}.xml": n - 1 for n in range(1, len(sheets) + 1)}
-        for part in empty.infolist():
-            text = empty.read(part)
-            if part.filename not in at:
-                filled.writestr(part, text)
-                continue
-            number = at[part.filename]
-            with filled.open(part.filename, "w", force_zip64=True) as page:
-                for piece in _filled(text.decode("utf-8"), sheets[number], columns[number]):
-                    page.write(piece.encode("utf-8"))
-
-
-def _room() -> int:
-    return MOST_ROWS - 2
+        for sheet in sheets:
+            _write_sheet(book.add_worksheet(sheet.name), sheet, formats, title, footer)
 
 
 def without_control(value: object) -> str:
@@ -117,7 +92,7 @@ def clean_text(value: object) -> str:
     >>> len(clean_text("x" * 40_000)), clean_text("x" * 40_000)[-12:]
     (32767, 'x [cut here]')
     """
-    text = without_control(value)
+    text = without_control(value).replace("\r\n", "\n").replace("\r", "\n")
     if len(text) * 2 <= MOST_LETTERS or len(text.encode("utf-16-le")) // 2 <= MOST_LETTERS:
         return text
     end = " [cut here]"
@@ -157,170 +132,35 @@ class _Formats:
         return self._made[key]
 
 
-@dataclass(frozen=True)
-class _Cells:
-    """One column as pieces of XML: what stands in each cell, and which of the kinds it is."""
-
-    inner: list[str]
-    """``<v>12</v>`` or an inline text; empty where nothing is known."""
-    kind: np.ndarray[Any, np.dtype[np.int8]]
-    """Position in `_KINDS`."""
-    widest: float
-    """Letters that the usual cell needs."""
-
-    @classmethod
-    def of(cls, values: "pd.Series[Any]") -> "_Cells":
-        """Turn a column of a table into cells."""
-        dtype = values.dtype
-        if pd.api.types.is_bool_dtype(dtype):
-            values = values.astype(object)
-        elif pd.api.types.is_numeric_dtype(dtype):
-            return cls._numbers(values.to_numpy(dtype=float, na_value=np.nan))
-        elif pd.api.types.is_datetime64_any_dtype(dtype):
-            values = values.dt.tz_localize(None).astype(object)
-        plain = values.astype(object)
-        if pd.api.types.infer_dtype(plain, skipna=True).startswith(
-            "mixed"
-        ):  # 1 equals True, lists have no hash
-            codes, unlike = np.arange(len(plain)), plain.where(plain.notna(), "").to_numpy()
-        else:
-            codes, unlike = pd.factorize(plain, use_na_sentinel=True)
-        told = [_told(value) for value in unlike]
-        inner = np.array([*[piece for piece, *_ in told], ""], dtype=object)[codes].tolist()
-        kind = np.array([*[kind for _, kind, _ in told], _TEXT], dtype=np.int8)[codes]
-        widths = np.array([*[width for *_, width in told], 0.0])[codes[:_SAMPLE]]
-        return cls(inner, kind, float(np.percentile(widths, 95)) if len(widths) else 0.0)
-
-    @classmethod
-    def _numbers(cls, values: np.ndarray[Any, np.dtype[np.float64]]) -> "_Cells":
-        inner = [f"<v>{value:.12g}</v>" if math.isfinite(value) else _odd(value) for value in values.tolist()]
-        kind = np.where(np.isinf(values), _TEXT, _NUMBER).astype(np.int8)
-        sample = values[:_SAMPLE][np.isfinite(values[:_SAMPLE])]
-        return cls(inner, kind, len(f"{np.abs(sample).max():,.0f}") + 3.0 if len(sample) else 0.0)
-
-
-_KINDS = ("number", "text", "day")
-_NUMBER, _TEXT, _DAY = range(3)
-
-
-def _odd(value: float) -> str:
-    if math.isnan(value):
-        return ""
-    return _inline("unlimited" if value > 0 else "minus unlimited")
-
-
-def _inline(value: object) -> str:
-    """Write a text into a cell: Excel reads _x0041_ as a letter, unless its first sign is escaped."""
-    text = _ESCAPE.sub(r"_x005F\1", clean_text(value).replace("\r\n", "\n").replace("\r", "\n"))
-    return f'<is><t xml:space="preserve">{escape(text)}</t></is>'
-
-
-_ESCAPE = re.compile(r"(_x[0-9a-fA-F]{4}_)")
-
-
-def _told(value: Any) -> tuple[str, int, float]:
-    """Give the XML of one value, its kind, and the letters that it needs."""
-    if isinstance(value, (bool, np.bool_)):
-        return _inline("yes" if value else "no"), _TEXT, 3
-    if isinstance(value, (int, float, np.integer, np.floating)):
-        number = float(value)
-        finite = math.isfinite(number)
-        return (f"<v>{number:.12g}</v>", _NUMBER, 10) if finite else (_odd(number), _TEXT, 10)
-    if isinstance(value, date):
-        moment = pd.Timestamp(value).tz_localize(None)
-        if moment < _FIRST_DAY:
-            return _inline(moment.date().isoformat()), _TEXT, 10
-        return f"<v>{(moment - _EPOCH) / pd.Timedelta(days=1):.12g}</v>", _DAY, 11
-    text = str(value)
-    return (_inline(text), _TEXT, len(text) + 1) if text else ("", _TEXT, 0)
-
-
-def _lay_out(
-    page: Worksheet, sheet: Sheet, cells: list[_Cells], formats: "_Formats", title: str, footer: str
-) -> None:
-    """Set up all of a sheet but its rows: a pattern of empty cells holds the formats of each column."""
-    count = min(len(sheet.table), _room())
-    top = _top(sheet)
+def _write_sheet(page: Worksheet, sheet: Sheet, formats: _Formats, title: str, footer: str) -> None:
+    room = MOST_ROWS - 2
+    table = sheet.table.iloc[:room]
+    top = 1 if sheet.heading else 0
     if sheet.heading:
-        page.write_row(0, 0, [clean_text(c) for c in sheet.table.columns], formats.header)
+        page.write_row(0, 0, [clean_text(c) for c in table.columns], formats.header)
         page.freeze_panes(1, 1)
         page.repeat_rows(0)
-        page.autofilter(0, 0, max(count, 1), max(len(cells) - 1, 0))
-    for at, (name, column) in enumerate(zip(sheet.table.columns, cells, strict=True)):
-        shown, wrap = number_format(name), bool(_WRAPPED.search(str(name)))
-        for step, bold in enumerate((False, True)):
-            looks = {"number": shown, "text": "General" if wrap else "@", "day": "yyyy-mm-dd"}
-            for place, kind in enumerate(_KINDS):
-                look = formats.of(looks[kind], bold=bold, wrap=wrap and kind == "text")
-                page.write_blank(top + 3 * step + place, at, None, look)
-        heading = len(str(name)) * 0.7 + 3 if sheet.heading else 0
-        exponent = 11 if "E+" in shown else 0
-        page.set_column(at, at, min(max(column.widest, heading, exponent, _NARROWEST), _WIDEST))
-    if sheet.totals:
-        page.set_row(top, None, None, {"level": 1})
+        page.autofilter(0, 0, max(len(table), 1), max(table.shape[1] - 1, 0))
+    columns = [_cells(table.iloc[:, at]) for at in range(table.shape[1])]
+    looks = [_looks(str(name), formats) for name in table.columns]
+    put = {float: page.write_number, str: page.write_string, datetime: page.write_datetime}
+    for row, cells in enumerate(zip(*columns, strict=True)):
+        strong = row in sheet.totals
+        if sheet.totals:
+            page.set_row(row + top, None, None, {} if strong else {"level": 1})
+        for at, cell in enumerate(cells):
+            if cell is not None:
+                kind = type(cell)
+                put[kind](row + top, at, cell, looks[at][strong][kind])
+    for at, (name, column) in enumerate(zip(table.columns, columns, strict=True)):
+        heading = str(name) if sheet.heading else ""
+        page.set_column(at, at, _width(heading, column, number_format(name)))
+    if len(sheet.table) > room:
+        page.write_string(
+            room + top, 0, f"{len(sheet.table) - room:,} more rows do not fit into a sheet of Excel"
+        )
     page.ignore_errors({"number_stored_as_text": "A1:XFD1048576"})
     _set_print(page, f"{title}: {sheet.name}. {sheet.about}", footer)
-
-
-def _top(sheet: Sheet) -> int:
-    return 1 if sheet.heading else 0
-
-
-def _filled(text: str, sheet: Sheet, cells: list[_Cells]) -> Iterator[str]:
-    """Put the rows into a sheet's XML, in the place of its pattern."""
-    top, count = _top(sheet), min(len(sheet.table), _room())
-    before, after = text.split("<sheetData>", 1)
-    pattern, after = after.split("</sheetData>", 1)
-    looks = {(int(r), c): s for c, r, s in re.findall(r'<c r="([A-Z]+)(\d+)" s="(\d+)"', pattern)}
-    letters = [xl_col_to_name(at) for at in range(len(cells))]
-    last = f"{letters[-1]}{max(count + top, 1)}" if letters else "A1"
-    yield re.sub(r'<dimension ref="[^"]*"/>', f'<dimension ref="A1:{last}"/>', before) + "<sheetData>"
-    if sheet.heading:
-        yield pattern[: pattern.index("</row>") + len("</row>")]
-    styles = [
-        [[looks[top + 3 * bold + kind + 1, letter] for kind in range(3)] for bold in range(2)]
-        for letter in letters
-    ]
-    for begin in range(0, count, _CHUNK):
-        yield _rows(sheet, cells, styles, letters, range(begin, min(begin + _CHUNK, count)))
-    if len(sheet.table) > count:
-        remark = _inline(f"{len(sheet.table) - count:,} more rows do not fit into a sheet of Excel")
-        number = count + top + 1
-        yield f'<row r="{number}"><c r="A{number}" t="inlineStr">{remark}</c></row>'
-    yield "</sheetData>" + after
-
-
-def _rows(
-    sheet: Sheet, cells: list[_Cells], styles: list[list[list[str]]], letters: list[str], rows: range
-) -> str:
-    top = _top(sheet)
-    numbers = range(rows.start + top + 1, rows.stop + top + 1)
-    bold = np.isin(np.arange(rows.start, rows.stop), list(sheet.totals)).astype(int)
-    columns = []
-    for column, style, letter in zip(cells, styles, letters, strict=True):
-        kind = column.kind[rows.start : rows.stop]
-        opened = np.array(
-            [
-                f'" s="{s}"{" t=" + chr(34) + "inlineStr" + chr(34) if k == _TEXT else ""}>'
-                for b in style
-                for k, s in enumerate(b)
-            ],
-            dtype=object,
-        )[3 * bold + kind]
-        columns.append(
-            [
-                f'<c r="{letter}{n}{begin}{inner}</c>' if inner else ""
-                for n, begin, inner in zip(
-                    numbers, opened.tolist(), column.inner[rows.start : rows.stop], strict=True
-                )
-            ]
-        )
-    levels = ['"' if not sheet.totals or total else '" outlineLevel="1"' for total in bold.tolist()]
-    lines = zip(*columns, strict=True) if columns else [()] * len(rows)
-    return "".join(
-        f'<row r="{n}{level}>{"".join(line)}</row>'
-        for n, level, line in zip(numbers, levels, lines, strict=True)
-    )
 
 
 def _set_print(page: Worksheet, header: str, footer: str) -> None:
@@ -335,3 +175,59 @@ def _set_print(page: Worksheet, header: str, footer: str) -> None:
 def _page_text(text: str, most: int) -> str:
     """Double the ampersands, which are codes in headers and footers, and keep to their 255 letters."""
     return re.sub(r"\s+", " ", clean_text(text))[: most // 2].replace("&", "&&")
+
+
+def _looks(name: str, formats: _Formats) -> tuple[dict[type, Format], dict[type, Format]]:
+    """Give the formats of a column's cells by their kind: in plain rows and in rows of totals."""
+    wrap = bool(_WRAPPED.search(name))
+    plain, bold = (
+        {
+            float: formats.of(number_format(name), bold=strong),
+            str: formats.of("General" if wrap else "@", bold=strong, wrap=wrap),
+            datetime: formats.of("yyyy-mm-dd", bold=strong),
+        }
+        for strong in (False, True)
+    )
+    return plain, bold
+
+
+def _width(name: str, cells: Sequence[object], shown: str) -> float:
+    sample = cells[:_SAMPLE]
+    texts = [len(c) for c in sample if isinstance(c, str)]
+    numbers = [len(f"{c:,.0f}") + 3 for c in sample if isinstance(c, float)]
+    usual = float(np.percentile(texts, 95)) if texts else 0.0
+    days = 11 if any(isinstance(c, datetime) for c in sample) else 0
+    exponent = 10 if "E+" in shown else 0
+    return min(max(usual + 1, len(name) * 0.7 + 3, *numbers, days, exponent, _NARROWEST), _WIDEST)
+
+
+def _cells(values: pd.Series) -> list[str | float | datetime | None]:
+    """Turn a column into what a cell can hold; None where nothing is known."""
+    kind = values.dtype
+    if pd.api.types.is_bool_dtype(kind):
+        return [None if pd.isna(v) else ("yes" if v else "no") for v in values]
+    if pd.api.types.is_numeric_dtype(kind):
+        numbers = values.to_numpy(dtype=float, na_value=np.nan)
+        return [_number(v) for v in numbers.tolist()]
+    return [_cell(v) for v in values.tolist()]
+
+
+def _number(value: float) -> str | float | None:
+    if math.isfinite(value):
+        return value
+    return None if math.isnan(value) else ("unlimited" if value > 0 else "minus unlimited")
+
+
+def _cell(value: Any) -> str | float | datetime | None:
+    if value is None or value is pd.NaT or value is pd.NA or value == "":
+        return None
+    if isinstance(value, (bool, np.bool_)):
+        return "yes" if value else "no"
+    if isinstance(value, (int, float, np.integer, np.floating)):
+        return _number(float(value))
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime(value.year, value.month, value.day)  # noqa: DTZ001 - a day has no zone
+    if isinstance(value, datetime):
+        moment = pd.Timestamp(value).to_pydatetime(warn=False).replace(tzinfo=None)
+        return moment if moment.year > 1900 else moment.date().isoformat()  # Excel's calendar starts there
+    return clean_text(value)

@@ -201,7 +201,8 @@ def _ranked(
     plain = _plain(facts)
     parts: list[pd.DataFrame] = []
     for number, (name, table) in enumerate(scores.items()):
-        shown = table[_there(table, ("rank", "score", "class"))]
+        wanted = ("rank", "score", "class") if number == 0 else ("score",)
+        shown = table[_there(table, wanted)]
         parts.append(shown if number == 0 else shown.add_prefix(f"{name}: "))
     parts.append(plain[_there(plain, _WHO)])
     if harm is not None:
@@ -249,9 +250,10 @@ def _by_year(plan: Plan, facts: pd.DataFrame) -> Sheet:
         chosen["name"] = named["name"].reindex(chosen["hazard_id"]).to_numpy()
     front = ("year", "hazard_id", "name", "activity", "adm1", "adm2", "cost_usd", "team_months", "benefit")
     first = _there(chosen, front)
-    last = _there(chosen, ("option_id",))
-    hidden = {"lon", "lat", "state_now", "state_from", "state_to", *first, *last}
-    chosen = chosen[[*first, *[c for c in chosen.columns if c not in hidden], *last]]
+    # what is told of the hazard itself stands in the ranked list
+    hidden = {"lon", "lat", "state_now", "state_from", "state_to", "option_id", "people"}
+    hidden |= {"hazard_class", "ordnance", "land_use", *first}
+    chosen = chosen[[*first, *[c for c in chosen.columns if c not in hidden]]]
     blocks, totals, at = [], set(), 0
     years = chosen["year"] if "year" in chosen else pd.Series(0, index=chosen.index)
     for year, rows in chosen.groupby(years, sort=True):
