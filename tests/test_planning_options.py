@@ -252,3 +252,14 @@ def test_the_most_particular_row_of_an_activity_is_taken():
 def test_wrong_activities_are_refused(build, message):
     with pytest.raises(DataError, match=message):
         build()
+
+
+def test_risk_education_is_not_offered_where_nobody_is_counted():
+    facts = pd.DataFrame(
+        {"hazard_id": ["A", "B"], "hazard_class": "CHA", "ordnance": "ap_mine", "area_m2": 5e3}
+    )
+    harm = pd.DataFrame({"hazard_id": ["A", "B"], "year": 2027, "harm": 0.2, "people": [0.0, 40.0]})
+    table = list_options(facts, ACTIVITIES, harm)
+    assert set(table.loc[table["activity"] == "eore", "hazard_id"]) == {"B"}
+    (note,) = [n for n in table.attrs["notes"] if "nobody counted within reach" in n.text]
+    assert (note.affected, note.rows) == (1, ("A",))

@@ -447,3 +447,18 @@ def test_suspected_areas_cleared_unsurveyed_bring_advice(world):
 def test_rules_are_values():
     assert replace(Budget(5), amount=6) == Budget(6)
     assert Budget({2028: 1, 2027: 2}) == Budget({2027: 2, 2028: 1})
+
+
+def test_hazard_without_harm_is_not_told_as_safe():
+    options = pd.DataFrame(
+        {
+            "option_id": ["a", "b"],
+            "hazard_id": ["A", "B"],
+            "activity": "clearance",
+            "year": 2027,
+            "cost_usd": 10.0,
+            "benefit": [1.0, 0.0],
+        }
+    )
+    plan = prioritize(options, [Budget({2027: 100.0})])
+    assert "does not make it safe" in plan.why("B")

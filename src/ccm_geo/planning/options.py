@@ -82,7 +82,7 @@ def list_options(
     _require_harm(harm)
     hazards, notes = _usable_hazards(facts, harm)
     grid = _HarmGrid.of(hazards, harm, years)
-    offered = _offered(known, hazards)
+    offered = _offered(known, hazards, peopled=(grid.people > 0).any(axis=1))
     states = _state_values(known, offered, hazards)
     blocks = [
         _block(*step, hazards=hazards, grid=grid, states=states) for step in _steps(known, offered, hazards)
@@ -94,7 +94,12 @@ def list_options(
     table = _assembled(blocks, hazards, grid, keep)
     relative = "relative" in harm.columns and bool(harm["relative"].any())
     table.attrs = {
-        "notes": (*notes_of(facts, harm), *notes, *_said_of(table, known, hazards, relative=relative)),
+        "notes": (
+            *notes_of(facts, harm),
+            *notes,
+            *_unpeopled(known, hazards, grid),
+            *_said_of(table, known, hazards, relative=relative),
+        ),
         "benefit_unit": "relative" if relative else "accidents averted",
         "horizon": (int(grid.all_years[0]), int(grid.all_years[-1])),
         "activities": known,
@@ -248,9 +253,16 @@ class _HarmGrid:
         )
 
 
-def _offered(activities: tuple[Activity, ...], hazards: _Hazards) -> list[Mask]:
-    """Say for each activity on which hazards it is offered: the most particular row of each name."""
+def _offered(activities: tuple[Activity, ...], hazards: _Hazards, *, peopled: Mask) -> list[Mask]:
+    """Say for each activity on which hazards it is offered: the most particular row of each name.
+
+    What is priced by person needs people who are known to be there; it would else seem to cost nothing.
+    """
     fits = [_fits(item, hazards.table) for item in activities]
+    fits = [
+        fit & peopled if item.figure("usd_per_person").value > 0 else fit
+        for item, fit in zip(activities, fits, strict=True)
+    ]
     order = sorted(
         range(len(activities)), key=lambda i: -bool(activities[i].ordnance) - bool(activities[i].land_use)
     )
@@ -446,6 +458,15 @@ def _taken(column: pd.Series, rows: npt.NDArray[np.int64]) -> Any:
         column.dtype
     )
     return column.to_numpy()[rows] if numeric else _category(column, rows)
+
+
+def _unpeopled(activities: tuple[Activity, ...], hazards: _Hazards, grid: _HarmGrid) -> list[Note]:
+    by_person = sorted({a.activity for a in activities if a.figure("usd_per_person").value > 0})
+    nobody: Mask = np.asarray(~(grid.people > 0).any(axis=1))
+    if not by_person or not nobody.any():
+        return []
+    text = "{} hazards have nobody counted within reach: " + ", ".join(by_person) + " is not offered there"
+    return [_note("unknown", text, hazards.table, nobody)]
 
 
 def _said_of(

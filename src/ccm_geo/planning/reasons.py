@@ -10,6 +10,11 @@ from .model import Arcs, Floats, Ints, Listing, Mask, Model
 from .prices import Rows, values_at, walk
 from .solve import Solution
 
+_NO_OPTION = "not in the plan: the rules leave it no option that averts anything"
+_NO_HARM = (
+    "not in the plan: the data show nobody within reach and no accident, so no option averts anything that "
+    "they can show; that does not make it safe"
+)
 _COLUMNS = ["chosen", "activities", "first_year", "last_year", "reason", "price_gap"]
 
 
@@ -37,7 +42,7 @@ def reasons_of(model: Model, found: Solution) -> pd.DataFrame:
     text = np.where(
         chosen,
         _in_words(listing, planned, cost, benefit, unit),
-        _out_words(words, cost, benefit, chance, unit),
+        _out_words(words, cost, benefit, chance, unit, useless=_useless(listing)),
     )
     first, last = (years.where(chosen & ("year" in listing.frame)) for years in _years(listing, found.taken))
     return pd.DataFrame(
@@ -144,7 +149,7 @@ def _in_words(
 
 
 def _out_words(
-    words: pd.Series, cost: Floats, benefit: Floats, chance: _Chances, unit: str
+    words: pd.Series, cost: Floats, benefit: Floats, chance: _Chances, unit: str, *, useless: Mask
 ) -> npt.NDArray[np.object_]:
     spent = benefit + chance.loss
     text = "not in the plan: its best chance (" + words.to_numpy(dtype=object) + ") would avert "
@@ -157,10 +162,15 @@ def _out_words(
     cure = cure + " or if there were about " + _money(chance.more_money) + " more"
     tie = np.full(len(cost), "; it lies on the edge: it would come in with a little more money", dtype=object)
     text = text + np.where(near, tie, cure)
-    nothing = np.full(
-        len(cost), "not in the plan: the rules leave it no option that averts anything", dtype=object
-    )
+    nothing = np.where(useless, _NO_HARM, _NO_OPTION).astype(object)
     return np.where(np.isfinite(chance.loss), text, nothing)
+
+
+def _useless(listing: Listing) -> Mask:
+    """Say where no option averts anything, whatever the rules."""
+    best = np.zeros(len(listing.hazard_ids))
+    np.maximum.at(best, listing.hazard, listing.benefit)
+    return best <= 0
 
 
 def _money(values: Floats) -> npt.NDArray[np.object_]:

@@ -15,6 +15,7 @@ _LAND = {
     "cleared_m2": "cleared",
 }
 _SHOWN = 6
+_TOLD = {("plan", "advice"), ("plan", "assumed"), ("plan", "unknown"), ("options", "unknown")}
 _COLORS = ("#1b6ca8", "#d1495b", "#edae49", "#00798c", "#6a4c93", "#3d3d3d")  # differ in grey print as well
 _NOT_SAFE = "Only the national authority releases land; what is not in the plan is not known to be safe."
 
@@ -116,13 +117,17 @@ def _share_lines(title: str, rows: pd.DataFrame, plan: "Plan") -> list[str]:
 
 
 def _beware(plan: "Plan") -> list[str]:
-    said = [n.text for n in plan.notes if n.kind == "advice" or (n.table == "plan" and n.kind == "assumed")]
+    said = [n.text.rstrip(".") for n in plan.notes if (n.table, n.kind) in _TOLD]
+    said = list(dict.fromkeys(text for text in said if "placeholder" not in text))
     lines = []
     if plan.placeholder:
         lines.append(
             "PLACEHOLDER NUMBERS: costs or effects without a source stand behind it; not for decisions yet."
         )
-    lines += [f"Note: {text}." for text in dict.fromkeys(said) if "placeholder" not in text]
+    lines += [f"Note: {text}." for text in said]
+    others = len(plan.notes) - len(said)
+    if others > 0:
+        lines.append(f"{others} more notes on the data and what was assumed stand in plan.notes.")
     return [*lines, _NOT_SAFE] if "activity" in plan.table else lines
 
 
