@@ -82,7 +82,7 @@ def list_options(
     _require_harm(harm)
     hazards, notes = _usable_hazards(facts, harm)
     grid = _HarmGrid.of(hazards, harm, years)
-    offered = _offered(known, hazards, peopled=(grid.people > 0).any(axis=1))
+    offered = _offered(known, hazards, peopled=grid.peopled)
     states = _state_values(known, offered, hazards)
     blocks = [
         _block(*step, hazards=hazards, grid=grid, states=states) for step in _steps(known, offered, hazards)
@@ -226,6 +226,11 @@ class _HarmGrid:
     yearly: Floats
     onward: Floats
     people: Floats
+
+    @property
+    def peopled(self) -> Mask:
+        """Whether anybody is counted within reach of each hazard."""
+        return np.asarray(self.people > 0).any(axis=1, initial=False)
 
     @classmethod
     def of(cls, hazards: _Hazards, harm: pd.DataFrame, years: Iterable[int] | None) -> "_HarmGrid":
@@ -462,7 +467,7 @@ def _taken(column: pd.Series, rows: npt.NDArray[np.int64]) -> Any:
 
 def _unpeopled(activities: tuple[Activity, ...], hazards: _Hazards, grid: _HarmGrid) -> list[Note]:
     by_person = sorted({a.activity for a in activities if a.figure("usd_per_person").value > 0})
-    nobody: Mask = np.asarray(~(grid.people > 0).any(axis=1))
+    nobody = ~grid.peopled
     if not by_person or not nobody.any():
         return []
     text = "{} hazards have nobody counted within reach: " + ", ".join(by_person) + " is not offered there"
