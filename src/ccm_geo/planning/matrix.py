@@ -17,6 +17,7 @@ from .model import Arcs, Floats, Ints, Mask
 from .prices import Rows
 
 _MIP_PRESOLVE_UP_TO = 8_000  # HiGHS 1.15: on long budget rows the presolve overruns any time limit
+_LONG_ROW = 4_000  # so do its heuristics, which presolve their own small problems
 _DENSE = 3  # rows that would hold more than this many times the options go through columns of sums
 
 
@@ -169,7 +170,9 @@ def _path_rows(arcs: Arcs) -> tuple[sparse.csr_array, Floats]:
     at = (np.concatenate(node), np.concatenate(column))
     body = sparse.coo_array((np.concatenate(sign), at), shape=(len(nodes), len(arcs.benefit)))
     rhs = (group % states == arcs.start[group // states]).astype(float)
-    return sparse.csr_array(body), rhs
+    rows = sparse.csr_array(body)
+    says = (np.diff(rows.indptr) > 1) | (rhs == 0)  # "one option at most" of a single option says nothing
+    return rows[says], rhs[says]
 
 
 def _end_rows(arcs: Arcs) -> tuple[sparse.csr_array, Floats]:
@@ -276,6 +279,8 @@ def optimize(
     solver.setOptionValue("mip_abs_gap", max(slack * size, 1e-9))
     if len(matrix.benefit) > _MIP_PRESOLVE_UP_TO:
         solver.setOptionValue("presolve", "off")
+    if np.diff(matrix.rows.indptr).max(initial=0) > _LONG_ROW:
+        solver.setOptionValue("mip_heuristic_effort", 0.0)
     if target is not None:
         solver.setOptionValue("objective_target", -target * size)
     if warm is not None:

@@ -230,7 +230,7 @@ class _HarmGrid:
     @property
     def peopled(self) -> Mask:
         """Whether anybody is counted within reach of each hazard."""
-        return np.asarray(self.people > 0).any(axis=1, initial=False)
+        return np.asarray((self.people > 0).any(axis=1), dtype=bool)
 
     @classmethod
     def of(cls, hazards: _Hazards, harm: pd.DataFrame, years: Iterable[int] | None) -> "_HarmGrid":

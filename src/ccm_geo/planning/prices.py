@@ -110,10 +110,14 @@ def use_by_key(arcs: Arcs, taken: Mask, keys: int) -> Floats:
 
 def losses(arcs: Arcs, rows: Rows, found: Answer) -> Floats:
     """How much worse than its hazard's best path the best path through each arc is; see `_paths`."""
-    value = values_at(arcs, rows, found.prices)
+    return losses_at(arcs, values_at(arcs, rows, found.prices), found.best)
+
+
+def losses_at(arcs: Arcs, value: Floats, best: Floats) -> Floats:
+    """Say the same for values at hand."""
     loss = np.empty(len(value))
     _paths.path_losses(
-        arcs.first, arcs.start, arcs.low, arcs.marks, arcs.year, arcs.src, arcs.dst, value, found.best, loss
+        arcs.first, arcs.start, arcs.low, arcs.marks, arcs.year, arcs.src, arcs.dst, value, best, loss
     )
     return loss
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from . import matrix
+from .exchange import exchanged
 from .model import Arcs, Floats, Mask, Model
 from .prices import Answer, Rows, answer, losses, lowest_bound, use_by_key
 
@@ -20,6 +21,10 @@ SMALL = 4_000  # options that one matrix takes at once
 _NEAR_PER_ROW = 60  # options near the price left open, for each row that couples hazards
 _NEAR = (100, 1_500)  # at least and at most, on the first try; four times as many on the second
 _NEAR_SECONDS = 8.0
+_EXCHANGE_UP_TO = 5_000  # hazards; beyond, single hazards hardly matter
+_TRIES_PER_HAZARD = 5_000
+_TRIES = (500_000, 8_000_000)
+_MATRIX_UP_TO = 12_000  # options; beyond, HiGHS overruns its time and brings nothing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +93,8 @@ class _Search:
         if len(self.arcs.benefit) > SMALL:
             if not self.done():
                 self.retreat()
+            if not self.done() and len(self.arcs.start) <= _EXCHANGE_UP_TO:
+                self.exchange()
             first = int(np.clip(_NEAR_PER_ROW * len(self.rows.lower), *_NEAR))
             for near in (first, 4 * first):
                 if not self.done():
@@ -142,38 +149,50 @@ class _Search:
             return False
         return self.bound - self.benefit <= self.gap * abs(self.bound) or time.monotonic() > self.until
 
+    def exchange(self) -> None:
+        """Let hazards change paths at random, from what they would do at the prices."""
+        tries = int(np.clip(_TRIES_PER_HAZARD * len(self.arcs.start), *_TRIES))
+        for seed in (1, 2):
+            if not self.done():
+                begin = self.priced.taken if self.plan is None or seed == 1 else self.plan
+                found = exchanged(self.arcs, self.rows, self.priced.prices, begin, tries=tries, seed=seed)
+                self.consider(found)
+
     def near_the_price(self, many: int) -> None:
-        """Settle the hazards whose choice is clear and solve the rest exactly."""
-        extra = np.where(self.priced.taken, np.inf, self.loss)
+        """Settle the hazards whose choice is clear as in the best plan, and solve the rest exactly."""
+        base = self.priced.taken if self.plan is None else self.plan
+        extra = np.where(base, np.inf, self.loss)
         order = np.argpartition(extra, min(many, len(extra)) - 1)[:many]
         order = order[np.isfinite(extra[order])]
-        near = self.priced.taken.copy()
+        near = base.copy()
         near[order] = True
-        width = float(extra[order].max(initial=0.0))
         open_hazard = np.zeros(len(self.arcs.start), bool)
         open_hazard[self.arcs.hazard[order]] = True
-        open_hazard |= self.priced.best <= width
+        open_hazard |= self.priced.best <= float(extra[order].max(initial=0.0))
         arcs = self.arcs.keep(near)
-        fixed = self.priced.taken[near] & ~open_hazard[arcs.hazard]
-        small = matrix.compiled(arcs, self.rows, fixed)
+        fixed = base[near] & ~open_hazard[arcs.hazard]
+        settled = np.zeros(len(self.arcs.start), bool)
+        settled[arcs.hazard[fixed]] = True
+        free = np.nonzero(near)[0][~settled[arcs.hazard]]
         goal = self.bound - 0.5 * self.gap * abs(self.bound) - float(arcs.benefit[fixed].sum())
         found = matrix.optimize(
-            small, gap=0.0, seconds=min((self.until - time.monotonic()) / 4, _NEAR_SECONDS), target=goal
+            matrix.compiled(arcs, self.rows, fixed),
+            gap=0.0,
+            seconds=min((self.until - time.monotonic()) / 4, _NEAR_SECONDS),
+            target=goal,
+            warm=None if self.plan is None else self.plan[free],
         )
         if found.taken is not None:
-            near_free = np.nonzero(near)[0]
-            settled = np.zeros(len(self.arcs.start), bool)
-            settled[arcs.hazard[fixed]] = True
-            free = ~settled[arcs.hazard]
-            taken = np.zeros(len(near), bool)
-            taken[near_free[fixed]] = True
-            taken[near_free[free][found.taken]] = True
+            taken = base & settled[self.arcs.hazard]
+            taken[free[found.taken]] = True
             self.consider(taken)
 
-    def exactly(self) -> bool:
-        """Drop what can be in no better plan and solve the rest; says whether no plan exists."""
+    def exactly(self) -> None:
+        """Drop what can be in no better plan and solve the rest."""
         slack = self.bound - self.benefit + 1e-9 * abs(self.bound)
         keep = self.loss <= slack
+        if keep.sum() > _MATRIX_UP_TO and self.gap > 0 and self.plan is not None:
+            return
         arcs = self.arcs.keep(keep)
         all_of_it = matrix.compiled(arcs, self.rows)
         warm = None if self.plan is None else self.plan[keep]
@@ -185,4 +204,3 @@ class _Search:
             taken[np.nonzero(keep)[0][found.taken]] = True
             self.consider(taken)
         self.bound = max(min(self.bound, found.bound + 1e-9 * abs(found.bound)), self.benefit)
-        return found.infeasible
