@@ -11,6 +11,9 @@ import pytest
 from ccm_geo import DataError, PlanError
 from ccm_geo.planning import ACTIVITIES, After, Budget, LockIn, LockOut, Share, list_options, prioritize
 from ccm_geo.planning import solve as engine
+from ccm_geo.planning.exchange import exchanged
+from ccm_geo.planning.model import Arcs, Listing, build
+from ccm_geo.planning.prices import Rows, lowest_bound, use_by_key
 
 MONEY = {2027: 150_000.0, 2028: 100_000.0, 2029: 100_000.0}
 
@@ -188,6 +191,17 @@ def test_both_engines_agree_within_the_gap(world, plan, monkeypatch):
     assert priced.gap <= 5e-3
     assert priced.benefit <= plan.bound * (1 + 1e-9)
     assert plan.benefit <= priced.bound * (1 + 1e-9)
+
+
+def test_random_exchange_finds_a_plan_that_keeps_the_rules_and_the_same_one_again(world):
+    model = build(Listing.of(world), [Budget(MONEY), Share("adm1", at_least=0.1)])
+    arcs, rows = Arcs.of(model), Rows.of(model)
+    priced = lowest_bound(arcs, rows)
+    found = [exchanged(arcs, rows, priced.prices, priced.taken, tries=200_000, seed=5) for _ in range(2)]
+    assert (found[0] == found[1]).all()
+    use = rows.pattern.T @ use_by_key(arcs, found[0], rows.pattern.shape[0])
+    assert abs(rows.excess(use)).max() < 1e-6
+    assert 0.97 * priced.bound < arcs.benefit[found[0]].sum() <= priced.bound
 
 
 def test_inputs_are_not_changed(world):

@@ -23,7 +23,8 @@ _NEAR = (100, 1_500)  # at least and at most, on the first try; four times as ma
 _NEAR_SECONDS = 8.0
 _EXCHANGE_UP_TO = 5_000  # hazards; beyond, single hazards hardly matter
 _TRIES_PER_HAZARD = 5_000
-_TRIES = (500_000, 8_000_000)
+_TRIES = (500_000, 3_000_000)
+_MATRIX_GOOD = 6_000  # options; up to here one matrix beats several smaller ones
 _MATRIX_UP_TO = 12_000  # options; beyond, HiGHS overruns its time and brings nothing
 
 
@@ -96,8 +97,8 @@ class _Search:
             if not self.done() and len(self.arcs.start) <= _EXCHANGE_UP_TO:
                 self.exchange()
             first = int(np.clip(_NEAR_PER_ROW * len(self.rows.lower), *_NEAR))
-            for near in (first, 4 * first):
-                if not self.done():
+            for near in (first, 4 * first, 4 * first, 4 * first):
+                if not self.done() and (near == first or self.hopeful().sum() > _MATRIX_GOOD):
                     self.near_the_price(near)
         if not self.done():
             self.exactly()
@@ -152,11 +153,8 @@ class _Search:
     def exchange(self) -> None:
         """Let hazards change paths at random, from what they would do at the prices."""
         tries = int(np.clip(_TRIES_PER_HAZARD * len(self.arcs.start), *_TRIES))
-        for seed in (1, 2):
-            if not self.done():
-                begin = self.priced.taken if self.plan is None or seed == 1 else self.plan
-                found = exchanged(self.arcs, self.rows, self.priced.prices, begin, tries=tries, seed=seed)
-                self.consider(found)
+        prices = self.priced.prices
+        self.consider(exchanged(self.arcs, self.rows, prices, self.priced.taken, tries=tries, seed=1))
 
     def near_the_price(self, many: int) -> None:
         """Settle the hazards whose choice is clear as in the best plan, and solve the rest exactly."""
@@ -178,7 +176,7 @@ class _Search:
         found = matrix.optimize(
             matrix.compiled(arcs, self.rows, fixed),
             gap=0.0,
-            seconds=min((self.until - time.monotonic()) / 4, _NEAR_SECONDS),
+            seconds=min(0.6 * (self.until - time.monotonic()), _NEAR_SECONDS),
             target=goal,
             warm=None if self.plan is None else self.plan[free],
         )
@@ -187,10 +185,14 @@ class _Search:
             taken[free[found.taken]] = True
             self.consider(taken)
 
+    def hopeful(self) -> Mask:
+        """Say which options can be in a better plan than the one at hand."""
+        kept: Mask = self.loss <= self.bound - self.benefit + 1e-9 * abs(self.bound)
+        return kept
+
     def exactly(self) -> None:
         """Drop what can be in no better plan and solve the rest."""
-        slack = self.bound - self.benefit + 1e-9 * abs(self.bound)
-        keep = self.loss <= slack
+        keep = self.hopeful()
         if keep.sum() > _MATRIX_UP_TO and self.gap > 0 and self.plan is not None:
             return
         arcs = self.arcs.keep(keep)

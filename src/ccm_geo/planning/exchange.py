@@ -1,0 +1,230 @@
+"""Improves a plan where few hazards share many limits: hazards change paths at random, ever more choosily.
+
+Simulated annealing over whole paths. Breaking a limit costs several times its price, so the search walks
+through plans that are slightly too dear and comes back. It proves nothing; it finds good plans quickly.
+"""
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from .model import Arcs, Floats, Ints, Mask
+from .prices import Rows, losses_at, values_at, walk
+
+A: TypeAlias = npt.NDArray[Any]
+_HEAT = 0.04  # quantile of what paths fall short of their price: how bold the search begins
+_FIRM = 2.0  # what breaking a row costs at first, in prices; thirty times that in the end
+_PATHS = 40  # rounds of candidate paths, each hazard's next nearest option in turn
+_MOST_NUMBERS = 40_000_000  # candidates times rows: 320 MB
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Paths:
+    """Candidate paths, those of a hazard together; the first of each hazard is to do nothing.
+
+    `arc` and `path` say which arcs each path takes.
+    """
+
+    first: Ints
+    benefit: Floats
+    use: Floats
+    arc: Ints
+    path: Ints
+    begin: Ints
+
+
+def exchanged(arcs: Arcs, rows: Rows, prices: Floats, start: Mask, *, tries: int, seed: int) -> Mask | None:
+    """Look for a better plan by random exchange; None where there would be too much to keep in memory.
+
+    Parameters
+    ----------
+    arcs, rows
+        The model; hazards with marks keep the path they have.
+    prices
+        Prices of the rows, which say what breaking them costs.
+    start
+        Arcs taken to begin with; they may break rows.
+    tries
+        How many exchanges are tried.
+    seed
+        Where the random numbers begin.
+    """
+    paths = _candidates(arcs, rows, prices, start)
+    if paths is None:
+        return None
+    paid = np.abs(prices)
+    typical = float(paid[paid > 0].mean()) if paid.any() else 1.0
+    weight = _FIRM * np.maximum(paid, 0.25 * typical)
+    gains = np.abs(paths.benefit - paths.use @ prices)
+    heat = float(np.quantile(gains[gains > 0], _HEAT)) if (gains > 0).any() else 1.0
+    room = 1e-10 * np.maximum(np.abs(np.where(np.isfinite(rows.upper), rows.upper, 0.0)), 1.0)
+    best = np.empty(len(arcs.start), np.int64)
+    found = _anneal(
+        paths.first,
+        paths.benefit,
+        paths.use,
+        rows.lower,
+        rows.upper,
+        weight,
+        room,
+        paths.begin,
+        tries,
+        heat,
+        seed,
+        best,
+    )
+    if not found:
+        return None
+    taken = np.zeros(len(arcs.benefit), bool)
+    chosen = np.zeros(len(paths.benefit), bool)
+    chosen[best] = True
+    taken[paths.arc[chosen[paths.path]]] = True
+    return taken
+
+
+def _candidates(arcs: Arcs, rows: Rows, prices: Floats, start: Mask) -> _Paths | None:
+    """Collect each hazard's best paths through its options of least loss, doing nothing, and today's path."""
+    value = values_at(arcs, rows, prices)
+    taken, best, _ = walk(arcs, value, rows.pattern.shape[0])
+    loss = losses_at(arcs, value, best)
+    rank = _ranks(arcs, loss)
+    pull = 1.0 + 2.0 * np.bincount(arcs.hazard, weights=np.abs(value), minlength=len(arcs.start))
+    fixed = (arcs.marks > 0)[arcs.hazard]
+    found = [start & ~fixed, taken & ~fixed]
+    if len(arcs.start) * len(rows.lower) * 10 > _MOST_NUMBERS:
+        return None
+    for turn in range(min(_PATHS, int(rank.max(initial=-1)) + 1)):
+        forced = (rank == turn) & np.isfinite(loss)
+        through, _, _ = walk(arcs, value + np.where(forced, pull[arcs.hazard], 0.0), rows.pattern.shape[0])
+        hit = np.bincount(arcs.hazard[forced & through], minlength=len(arcs.start)) > 0
+        found.append(through & hit[arcs.hazard] & ~fixed)
+    return _distinct(arcs, rows, found, start & fixed)
+
+
+def _ranks(arcs: Arcs, loss: Floats) -> Ints:
+    order = np.lexsort((loss, arcs.hazard))
+    rank = np.empty(len(loss), np.int64)
+    rank[order] = np.arange(len(loss)) - arcs.first[arcs.hazard[order]]
+    return rank
+
+
+def _distinct(arcs: Arcs, rows: Rows, found: list[Mask], fixed: Mask) -> _Paths | None:
+    hazards, count = len(arcs.start), len(arcs.benefit)
+    noise = np.random.default_rng(0).integers(1, 2**62, count, dtype=np.int64)
+    prints = [np.bincount(arcs.hazard[t], weights=None, minlength=hazards) * 0 for t in found]
+    for p, t in zip(prints, found, strict=True):
+        np.bitwise_xor.at(p, arcs.hazard[t], noise[t])
+    owner = np.concatenate([np.arange(hazards), *(np.arange(hazards) for _ in found)])
+    mark = np.concatenate([np.zeros(hazards, np.int64), *prints])
+    turn = np.repeat(np.arange(-1, len(found)), hazards)
+    held = np.zeros(hazards, bool)
+    held[arcs.hazard[fixed]] = True
+    _, unique = np.unique(np.column_stack([owner, mark]), axis=0, return_index=True)
+    unique = unique[np.lexsort((turn[unique], owner[unique]))]
+    owner, turn = owner[unique], turn[unique]
+    if len(unique) * max(len(rows.lower), 1) > _MOST_NUMBERS:
+        return None
+    place = np.full((hazards, len(found) + 1), -1, np.int64)
+    place[owner, turn + 1] = np.arange(len(unique))
+    arc, path = [], []
+    for i, t in enumerate(found):
+        which = np.nonzero(t)[0]
+        to = place[arcs.hazard[which], i + 1]
+        arc.append(which[to >= 0])
+        path.append(to[to >= 0])
+    settled = np.nonzero(fixed)[0]
+    arc.append(settled)
+    path.append(place[arcs.hazard[settled], 0])  # a settled hazard's only path stands where "nothing" would
+    arcs_of, path_of = np.concatenate(arc), np.concatenate(path)
+    benefit = np.bincount(path_of, weights=arcs.benefit[arcs_of], minlength=len(unique)).astype(float)
+    keys = rows.pattern.shape[0]
+    use = np.zeros((len(unique), len(rows.lower)))
+    for key, coef in zip(arcs.keys, arcs.coefs, strict=True):
+        share = rows.pattern[np.minimum(key[arcs_of], keys - 1)] * coef[arcs_of][:, None]
+        np.add.at(use, path_of, np.asarray(share.todense()))
+    begin = np.full(hazards, -1, np.int64)
+    now = place[:, 1]
+    begin[:] = np.where(now >= 0, now, place[:, 0])
+    begin[held] = place[held, 0]
+    first = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=hazards))])
+    return _Paths(first=first, benefit=benefit, use=use, arc=arcs_of, path=path_of, begin=begin)
+
+
+@numba.njit(cache=True)
+def _anneal(  # noqa: C901, PLR0912, PLR0913, PLR0917 - one loop for the compiler
+    first: A,
+    benefit: A,
+    use: A,
+    lower: A,
+    upper: A,
+    weight: A,
+    room: A,
+    begin: A,
+    tries: int,
+    heat: float,
+    seed: int,
+    best: A,
+) -> bool:
+    """Fill `best` with a path per hazard; says whether a plan was found that breaks no row."""
+    hazards, count = len(first) - 1, use.shape[1]
+    now = begin.copy()
+    total = np.zeros(count)
+    gained = 0.0
+    for h in range(hazards):
+        gained += benefit[now[h]]
+        for r in range(count):
+            total[r] += use[now[h], r]
+    top, found = -np.inf, False
+    state = np.uint64(seed * 2654435761 + 88172645463325252)
+    cooling, firmer = 1e-3 ** (1.0 / max(tries, 1)), 30.0 ** (1.0 / max(tries, 1))
+    firm = 1.0
+    moves, paths = np.empty(2, np.int64), np.empty(2, np.int64)
+    for _ in range(tries):
+        heat *= cooling
+        firm *= firmer
+        change, many = 0.0, 0
+        for _ in range(2):
+            state ^= state << np.uint64(13)
+            state ^= state >> np.uint64(7)
+            state ^= state << np.uint64(17)
+            h = int((state >> np.uint64(33)) % np.uint64(hazards))
+            choices = first[h + 1] - first[h]
+            p = first[h] + int((state & np.uint64(0xFFFF)) % np.uint64(choices))
+            if p == now[h] or (many == 1 and h == moves[0]):
+                continue
+            moves[many], paths[many] = h, p
+            change += benefit[p] - benefit[now[h]]
+            many += 1
+            if state & np.uint64(1 << 20):
+                break
+        if many == 0:
+            continue
+        gain, broken = change, False
+        for r in range(count):
+            step = 0.0
+            for i in range(many):
+                step += use[paths[i], r] - use[now[moves[i]], r]
+            after = total[r] + step
+            if step != 0.0:
+                old = max(total[r] - upper[r], 0.0) + max(lower[r] - total[r], 0.0)
+                new = max(after - upper[r], 0.0) + max(lower[r] - after, 0.0)
+                change -= firm * weight[r] * (new - old)
+            if after > upper[r] + room[r] or after < lower[r] - room[r]:
+                broken = True
+        if change < 0.0:
+            dice = float(state >> np.uint64(11)) / 9007199254740992.0
+            if dice >= np.exp(change / heat):
+                continue
+        gained += gain
+        for i in range(many):
+            for r in range(count):
+                total[r] += use[paths[i], r] - use[now[moves[i]], r]
+            now[moves[i]] = paths[i]
+        if not broken and gained > top:
+            top, found = gained, True
+            for h in range(hazards):
+                best[h] = now[h]
+    return found
