@@ -429,10 +429,23 @@ def _assembled(blocks: list[_Block], hazards: _Hazards, grid: _HarmGrid, keep: S
                 f"facts: no column {name!r} to keep; it has {', '.join(map(str, hazards.table.columns))}"
             )
     table = pd.DataFrame(columns)
-    text = {n: table[n].astype("str") for n in ("hazard_id", "activity", "year", "state_from")}
-    ids = text["hazard_id"] + ":" + text["activity"] + ":" + text["year"] + ":" + text["state_from"]
-    table.insert(0, "option_id", ids)
+    table.insert(0, "option_id", _option_ids(blocks, hazards, grid, which * len(grid.years) + year, hazard))
     return table
+
+
+def _option_ids(
+    blocks: list[_Block],
+    hazards: _Hazards,
+    grid: _HarmGrid,
+    step: npt.NDArray[np.int64],
+    hazard: npt.NDArray[np.int64],
+) -> Any:
+    """Join hazard, activity, year and state; the few different endings are written once."""
+    ends = pd.Series(
+        [f":{b.activity}:{y}:{STATES[b.begin]}" for b in blocks for y in grid.years], dtype="str"
+    )
+    names = hazards.table["hazard_id"].astype("str").array
+    return names.take(hazard) + ends.array.take(step)
 
 
 def _land(
