@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ccm_geo import PlanError
-from ccm_geo.planning import After, Budget, LockIn, LockOut, Share, prioritize
+from ccm_geo.planning import After, Budget, Capacity, LockIn, LockOut, Share, prioritize
 from ccm_geo.planning import solve as engine
 from ccm_geo.planning.check import faults_of
 from ccm_geo.planning.model import Listing, build
@@ -133,6 +133,23 @@ def test_price_engine_brackets_the_best_plan(names, monkeypatch):
     assert plan.benefit <= best + 1e-9
     assert best <= plan.bound + 1e-9
     assert plan.benefit >= best * (1 - 1e-3) - 1e-9
+
+
+@pytest.mark.parametrize("more", [(), ("budget",), ("budget", "share"), ("lock out", "after")], ids=" ".join)
+@pytest.mark.parametrize(
+    "teams",
+    [
+        Capacity({"north": 2.0, "south": {2027: 0.0, 2028: 3.0}}),
+        Capacity(2.5, by=None),
+        Capacity({"north": 4.0}, where={"activity": "clearance"}),
+    ],
+    ids=["by region", "everywhere", "one region without teams"],
+)
+def test_teams_by_region_and_year_equal_brute_force(teams, more):
+    options = small_world(seed=5, hazards=3).assign(team_months=lambda t: (t.cost_usd * 0.6).round(2))
+    rules = [teams, *(RULES[n]() for n in more)]
+    plan = prioritize(options, rules, exact=True)
+    assert plan.benefit == pytest.approx(best_by_brute_force(options, rules), rel=1e-9)
 
 
 ROUTES = [

@@ -9,7 +9,17 @@ import pandas as pd
 import pytest
 
 from ccm_geo import DataError, PlanError
-from ccm_geo.planning import ACTIVITIES, After, Budget, LockIn, LockOut, Share, list_options, prioritize
+from ccm_geo.planning import (
+    ACTIVITIES,
+    After,
+    Budget,
+    Capacity,
+    LockIn,
+    LockOut,
+    Share,
+    list_options,
+    prioritize,
+)
 from ccm_geo.planning import solve as engine
 from ccm_geo.planning.exchange import exchanged
 from ccm_geo.planning.model import Arcs, Listing, build
@@ -282,6 +292,10 @@ def test_ceiling_keeps_a_region_below_its_share():
         (lambda: Budget(1.0, of="euros"), "no column 'euros'"),
         (lambda: Budget(-1.0), "numbers of 0 or more"),
         (lambda: Budget(1.0, where={"adm1": "east"}), "no option has adm1 'east'"),
+        (lambda: Capacity({"east": 3.0}), "no option has adm1 'east'"),
+        (lambda: Capacity(3.0, by="province"), "no column 'province'"),
+        (lambda: Capacity({"north": 3.0}, by=None), "need by="),
+        (lambda: Capacity(-3.0), "numbers of 0 or more"),
         (lambda: Share("province", at_least=0.1), "no column 'province'"),
         (lambda: Share("adm1", at_least={"east": 0.1}), "no option has adm1 'east'"),
         (lambda: Share("adm1", at_least=1.1), "shares go from 0 to 1"),
@@ -356,6 +370,16 @@ def test_story_tells_what_it_buys_what_rules_cost_and_what_to_beware_of(plan):
     assert "PLACEHOLDER NUMBERS" in story
     assert "not known to be safe" in story
     assert "ha cancelled by survey" in story
+
+
+def test_story_names_the_teams_that_are_short(world):
+    short = str(
+        prioritize(world, [Budget(MONEY), Capacity({"north": 3.0, "south": 500.0, "west": 500.0})], gap=0.02)
+    )
+    assert "of 9 limits bind" in short
+    assert "Capacity north 2027: 3.0 of 3.0 used; one more would bring about" in short
+    ample = str(prioritize(world, [Budget(MONEY), Capacity(1e6)], gap=0.02))
+    assert "no team is short" in ample
 
 
 def test_every_hazard_has_a_reason(world, plan):

@@ -4,8 +4,9 @@ from .activities import ACTIVITIES, STATES, Activity, Figure, sources_table
 from .choose import prioritize
 from .options import list_options
 from .plan import Plan
+from .promises import After, LockIn, LockOut
 from .ranking import Comparison
-from .rules import After, Budget, LockIn, LockOut, Rule, Share
+from .rules import Budget, Capacity, Rule, Share
 
 __all__ = [
     "ACTIVITIES",
@@ -13,6 +14,7 @@ __all__ = [
     "Activity",
     "After",
     "Budget",
+    "Capacity",
     "Comparison",
     "Figure",
     "LockIn",

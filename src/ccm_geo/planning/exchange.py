@@ -15,9 +15,11 @@ from .model import Arcs, Floats, Ints, Mask
 from .prices import Rows, losses_at, values_at, walk
 
 A: TypeAlias = npt.NDArray[Any]
-_HEAT = 0.04  # quantile of what paths fall short of their price: how bold the search begins
-_FIRM = 2.0  # what breaking a row costs at first, in prices; thirty times that in the end
+_HEAT = 0.04, 0.001  # quantile of what paths fall short of their price: how bold the search begins
+_FIRM = 2.0, 10.0  # what breaking a row costs at first, in prices; thirty times that in the end
 _PATHS = 40  # rounds of candidate paths, each hazard's next nearest option in turn
+_OPEN = 8_000  # hazards that may change; of more, those whose next best path falls short by least
+_PATHS_OF_MANY = 8
 _MOST_NUMBERS = 40_000_000  # candidates times rows: 320 MB
 
 
@@ -57,9 +59,10 @@ def exchanged(arcs: Arcs, rows: Rows, prices: Floats, start: Mask, *, tries: int
         return None
     paid = np.abs(prices)
     typical = float(paid[paid > 0].mean()) if paid.any() else 1.0
-    weight = _FIRM * np.maximum(paid, 0.25 * typical)
+    many = int(len(arcs.start) > _OPEN)  # few hazards need bold steps, of many a small one always fits
+    weight = _FIRM[many] * np.maximum(paid, 0.25 * typical)
     gains = np.abs(paths.benefit - paths.use @ prices)
-    heat = float(np.quantile(gains[gains > 0], _HEAT)) if (gains > 0).any() else 1.0
+    heat = float(np.quantile(gains[gains > 0], _HEAT[many])) if (gains > 0).any() else 1.0
     room = 1e-10 * np.maximum(np.abs(np.where(np.isfinite(rows.upper), rows.upper, 0.0)), 1.0)
     best = np.empty(len(arcs.start), np.int64)
     found = _anneal(
@@ -92,11 +95,18 @@ def _candidates(arcs: Arcs, rows: Rows, prices: Floats, start: Mask) -> _Paths |
     loss = losses_at(arcs, value, best)
     rank = _ranks(arcs, loss)
     pull = 1.0 + 2.0 * np.bincount(arcs.hazard, weights=np.abs(value), minlength=len(arcs.start))
-    fixed = (arcs.marks > 0)[arcs.hazard]
+    hazards = len(arcs.start)
+    short = np.full(hazards, np.inf)
+    np.minimum.at(short, arcs.hazard, np.where(taken, np.inf, loss))
+    settled = arcs.marks > 0
+    if hazards > _OPEN:
+        settled = settled | (short > np.partition(short, _OPEN)[_OPEN])
+    fixed = settled[arcs.hazard]
     found = [start & ~fixed, taken & ~fixed]
-    if len(arcs.start) * len(rows.lower) * 10 > _MOST_NUMBERS:
+    if hazards * len(rows.lower) * 10 > _MOST_NUMBERS:
         return None
-    for turn in range(min(_PATHS, int(rank.max(initial=-1)) + 1)):
+    rounds = _PATHS if hazards <= _OPEN else _PATHS_OF_MANY
+    for turn in range(min(rounds, int(rank.max(initial=-1)) + 1)):
         forced = (rank == turn) & np.isfinite(loss)
         through, _, _ = walk(arcs, value + np.where(forced, pull[arcs.hazard], 0.0), rows.pattern.shape[0])
         hit = np.bincount(arcs.hazard[forced & through], minlength=len(arcs.start)) > 0
@@ -154,7 +164,7 @@ def _distinct(arcs: Arcs, rows: Rows, found: list[Mask], fixed: Mask) -> _Paths 
 
 
 @numba.njit(cache=True)
-def _anneal(  # noqa: C901, PLR0912, PLR0913, PLR0917 - one loop for the compiler
+def _anneal(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one loop for the compiler
     first: A,
     benefit: A,
     use: A,
@@ -181,7 +191,12 @@ def _anneal(  # noqa: C901, PLR0912, PLR0913, PLR0917 - one loop for the compile
     state = np.uint64(seed * 2654435761 + 88172645463325252)
     cooling, firmer = 1e-3 ** (1.0 / max(tries, 1)), 30.0 ** (1.0 / max(tries, 1))
     firm = 1.0
+    free = np.nonzero(first[1:] - first[:-1] > 1)[0]
+    if len(free) == 0:
+        tries = 0
     moves, paths = np.empty(2, np.int64), np.empty(2, np.int64)
+    best[:] = now
+    changed, is_changed, many_changed = np.empty(hazards, np.int64), np.zeros(hazards, np.bool_), 0
     for _ in range(tries):
         heat *= cooling
         firm *= firmer
@@ -190,7 +205,7 @@ def _anneal(  # noqa: C901, PLR0912, PLR0913, PLR0917 - one loop for the compile
             state ^= state << np.uint64(13)
             state ^= state >> np.uint64(7)
             state ^= state << np.uint64(17)
-            h = int((state >> np.uint64(33)) % np.uint64(hazards))
+            h = free[int((state >> np.uint64(33)) % np.uint64(len(free)))]
             choices = first[h + 1] - first[h]
             p = first[h] + int((state & np.uint64(0xFFFF)) % np.uint64(choices))
             if p == now[h] or (many == 1 and h == moves[0]):
@@ -223,8 +238,14 @@ def _anneal(  # noqa: C901, PLR0912, PLR0913, PLR0917 - one loop for the compile
             for r in range(count):
                 total[r] += use[paths[i], r] - use[now[moves[i]], r]
             now[moves[i]] = paths[i]
+            if not is_changed[moves[i]]:
+                is_changed[moves[i]] = True
+                changed[many_changed] = moves[i]
+                many_changed += 1
         if not broken and gained > top:
             top, found = gained, True
-            for h in range(hazards):
-                best[h] = now[h]
+            for i in range(many_changed):
+                best[changed[i]] = now[changed[i]]
+                is_changed[changed[i]] = False
+            many_changed = 0
     return found

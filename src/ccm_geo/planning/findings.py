@@ -9,7 +9,8 @@ from ccm_geo.errors import PlanError
 from ccm_geo.schemas import Note
 
 from .model import Listing
-from .rules import Budget, LockIn, LockOut
+from .promises import LockIn, LockOut
+from .rules import Budget
 
 _MAGNITUDE = 1e9  # largest over smallest number beyond which one of them is likely in another unit
 

@@ -10,7 +10,7 @@ from ccm_geo.errors import DataError
 
 from .model import Arcs, Floats, Listing, Mask, Model, build, leads_on
 from .prices import plain, walk
-from .rules import LockOut
+from .promises import LockOut
 
 if TYPE_CHECKING:
     from .plan import Plan

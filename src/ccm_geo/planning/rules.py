@@ -1,11 +1,11 @@
-"""What a plan must keep to: money by year, a fair share for every region, promises, and order.
+"""What a plan must keep within: money by year, teams by region, a fair share for everyone.
 
 Each rule is a value. It knows how to lay itself over the options as rows (`compiled`) and, apart from
 that, how to test a finished plan with plain sums (`faults`).
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from scipy import sparse
 from ccm_geo.errors import DataError, PlanError
 from ccm_geo.schemas import Note
 
-from .model import Compiled, Family, Floats, Ints, Listing, Marks, Mask, Where, leads_on, matching
+from .model import Compiled, Family, Listing, Where, matching
 from .prices import richest_use
 
 
@@ -91,11 +91,11 @@ class Budget(Rule):
         extra = [y for y in self.amount if y not in years]
         if extra:
             told = f"options cover {years[0]} to {years[-1]}"
-            raise DataError(f"{self.title}: there are no options in {_listed(extra)}; {told}")
+            raise DataError(f"{self.title}: there are no options in {listed(extra)}; {told}")
         silent = [y for y in years if y not in self.amount]
         notes = []
         if silent and not (self.carry_over and min(silent) > min(self.amount)):
-            text = f"{self.title} names no money for {_listed(silent)}: nothing is spent in those years"
+            text = f"{self.title} names no money for {listed(silent)}: nothing is spent in those years"
             notes.append(Note("plan", "assumed", text))
         return replace(self, amount={y: self.amount.get(y, 0.0) for y in years}), notes
 
@@ -125,9 +125,7 @@ class Budget(Rule):
 
     def faults(self, chosen: pd.DataFrame, options: pd.DataFrame) -> list[str]:  # noqa: ARG002 - as in Rule
         """Add up what is spent, year by year."""
-        rows = chosen
-        for column, wanted in (self.where or {}).items():
-            rows = rows[rows[column].isin([wanted] if np.isscalar(wanted) else list(wanted))]
+        rows = rows_where(chosen, self.where)
         if not isinstance(self.amount, Mapping):
             parts = {self.title: (rows[self.of], self.amount)}
         elif self.carry_over:
@@ -149,6 +147,108 @@ class Budget(Rule):
         ]
 
 
+@dataclass(frozen=True)
+class Capacity(Rule):
+    """At most so much work is done by the teams of each region in each year.
+
+    Parameters
+    ----------
+    amount
+        By region, or one number for every region; for each year, or by year: ``{"P01": {2027: 24}}``.
+        A region that is not named has no teams; a year that is not named has none either.
+    by
+        Column of the options that names the region; None for teams that work everywhere.
+    of
+        Column of the options that is used up, here team-months.
+    where
+        Only options with these values count, for example ``{"activity": ["clearance", "bac"]}``.
+    name
+        What to call it.
+
+    Examples
+    --------
+    >>> Capacity({"P01": 24, "P02": 12}).title
+    'Capacity'
+    """
+
+    amount: Mapping[str, Mapping[int, float] | float] | float
+    _: KW_ONLY
+    by: str | None = "adm1"
+    of: str = "team_months"
+    where: Where | None = None
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse amounts that are none, and regions without a column."""
+        regions = self.amount.values() if isinstance(self.amount, Mapping) else [self.amount]
+        flat = [a for r in regions for a in (r.values() if isinstance(r, Mapping) else [r])]
+        if not all(isinstance(a, (int, float, np.number)) and a >= 0 and math.isfinite(a) for a in flat):
+            raise DataError(f"{self.title}: amounts must be numbers of 0 or more, not {self.amount!r}")
+        if self.by is None and isinstance(self.amount, Mapping) and set(self.amount) != {""}:
+            raise DataError(f"{self.title}: amounts by region need by=, the column that names the region")
+
+    def fitted(self, listing: Listing, rules: tuple[Rule, ...]) -> tuple["Capacity", list[Note]]:  # noqa: ARG002 - as in Rule
+        """Name every region and year of the options."""
+        years = [int(y) for y in listing.years]
+        if self.by is None:
+            return replace(self, amount={"": dict.fromkeys(years, float(self.amount))}), []  # type: ignore[arg-type]
+        if self.by not in listing.frame:
+            told = listed(listing.frame.columns)
+            raise DataError(f"{self.title}: no column {self.by!r}; the options have {told}")
+        regions = sorted(listing.frame[self.by].dropna().unique().tolist(), key=str)
+        given = self.amount if isinstance(self.amount, Mapping) else dict.fromkeys(regions, self.amount)
+        absent = [r for r in given if r not in regions]
+        if absent:
+            raise DataError(
+                f"{self.title}: no option has {self.by} {absent[0]!r}; known are {listed(regions[:20])}"
+            )
+        without = [r for r in regions if r not in given]
+        text = f"{self.title} names no teams for {listed(without[:10])}: no work is planned there"
+        notes = [Note("plan", "assumed", text, len(without))] if without else []
+        notes += _unnamed(listing.frame[self.by], self.title)
+        amount = {}
+        for region in regions:
+            own = given.get(region, 0.0)
+            amount[region] = {y: float(own.get(y, 0.0) if isinstance(own, Mapping) else own) for y in years}
+        return replace(self, amount=amount), notes
+
+    def compiled(self, listing: Listing, number: int) -> Compiled:
+        """One row per region and year."""
+        held = matching(listing.frame, self.where, self.title)
+        amount: dict[str, dict[int, float]] = self.amount  # type: ignore[assignment]
+        years = listing.years
+        region = np.zeros(len(held), np.int64)
+        if self.by is not None:
+            region = pd.Index(list(amount)).get_indexer(pd.Index(listing.frame[self.by].astype(object)))
+        key = np.where(held & (region >= 0), region * len(years) + np.searchsorted(years, listing.year), -1)
+        limits = np.array([a for by_year in amount.values() for a in by_year.values()])
+        family = Family(
+            rule=number,
+            labels=tuple(
+                " ".join(filter(None, (self.title, r, str(y)))) for r, ys in amount.items() for y in ys
+            ),
+            key=key,
+            coef=listing.numbers(self.of, self.title),
+            pattern=sparse.csr_array(sparse.identity(len(limits))),
+            lower=np.full(len(limits), -np.inf),
+            upper=limits,
+            column=self.of,
+        )
+        return Compiled(families=(family,))
+
+    def faults(self, chosen: pd.DataFrame, options: pd.DataFrame) -> list[str]:  # noqa: ARG002 - as in Rule
+        """Add up the work of each region and year."""
+        rows = rows_where(chosen, self.where)
+        found = []
+        for region, by_year in self.amount.items() if isinstance(self.amount, Mapping) else ():
+            own = rows if self.by is None else rows[rows[self.by] == region]
+            for year, limit in by_year.items() if isinstance(by_year, Mapping) else ():
+                used = own.loc[own["year"] == year, self.of] if "year" in own else own[self.of]
+                if exceeds(used, limit):
+                    found.append(f"{self.title} {region} {year}: {total(used):,.2f} of {limit:,.2f}")
+        return found
+
+
 def total(amounts: Iterable[float]) -> float:
     """Add up without rounding errors."""
     return math.fsum(amounts)
@@ -161,7 +261,15 @@ def exceeds(amounts: pd.Series, limit: float) -> bool:
     return total(amounts) > limit + 1e-9 * max(abs(limit), 1.0)
 
 
-def _listed(items: Iterable[Any]) -> str:
+def rows_where(table: pd.DataFrame, where: Any) -> pd.DataFrame:
+    """Keep the rows with the values that `where` names; nothing of the model's own `matching`."""
+    for column, wanted in (where or {}).items():
+        table = table[table[column].isin([wanted] if np.isscalar(wanted) else list(wanted))]
+    return table
+
+
+def listed(items: Iterable[Any]) -> str:
+    """Write items one after the other."""
     return ", ".join(map(str, items))
 
 
@@ -216,7 +324,7 @@ class Share(Rule):
         """Spell the shares out by region; hold no region to more than it could use."""
         if self.column not in listing.frame:
             raise DataError(
-                f"{self.title}: no column {self.column!r}; the options have {_listed(listing.frame.columns)}"
+                f"{self.title}: no column {self.column!r}; the options have {listed(listing.frame.columns)}"
             )
         regions = sorted(listing.frame[self.column].dropna().unique().tolist(), key=str)
         floors, ceilings = (self._by_region(given, regions) for given in (self.at_least, self.at_most))
@@ -239,7 +347,7 @@ class Share(Rule):
         absent = [r for r in given if r not in regions]
         if absent:
             raise DataError(
-                f"{self.title}: no option has {self.column} {absent[0]!r}; known are {_listed(regions[:20])}"
+                f"{self.title}: no option has {self.column} {absent[0]!r}; known are {listed(regions[:20])}"
             )
         return {r: float(s) for r, s in given.items()}
 
@@ -308,9 +416,7 @@ class Share(Rule):
 
     def faults(self, chosen: pd.DataFrame, options: pd.DataFrame) -> list[str]:  # noqa: ARG002 - as in Rule
         """Add up each region and hold it against its share of the total."""
-        rows = chosen
-        for column, wanted in (self.where or {}).items():
-            rows = rows[rows[column].isin([wanted] if np.isscalar(wanted) else list(wanted))]
+        rows = rows_where(chosen, self.where)
         whole = total(rows[self.of])
         slack = 1e-7 * max(whole, 1e-9)
         found = []
@@ -329,313 +435,3 @@ def _unnamed(column: pd.Series, title: str) -> list[Note]:
     count = int(column.isna().sum())
     text = f"{title}: {count:,} options name no {column.name}; they count in the total only"
     return [Note("plan", "unknown", text, count)] if count else []
-
-
-@dataclass(frozen=True)
-class _Named(Rule):
-    """Hazards, named one by one, and which of their options are meant."""
-
-    hazards: str | Sequence[str]
-    _: KW_ONLY
-    activity: str | None = None
-    year: int | None = None
-    name: str = ""
-
-    def __post_init__(self) -> None:
-        """Make one name a list of one."""
-        given = (self.hazards,) if isinstance(self.hazards, str) else tuple(dict.fromkeys(self.hazards))
-        object.__setattr__(self, "hazards", given)
-
-    @property
-    def title(self) -> str:
-        """Its name in messages and tables."""
-        what = " ".join(str(w) for w in (self.activity, self.year) if w is not None)
-        several = f"{len(self.hazards)} hazards" if len(self.hazards) > 3 else _listed(self.hazards)
-        return self.name or f"{type(self).__name__} {several}{' ' + what if what else ''}"
-
-    def _meant(self, listing: Listing) -> Mask:
-        at = listing.hazard_ids.get_indexer(pd.Index(self.hazards))
-        if (at < 0).any():
-            unknown = [h for h, i in zip(self.hazards, at, strict=True) if i < 0]
-            raise DataError(
-                f"{self.title}: {len(unknown)} of the hazards have no options (closed, misspelled, no harm), "
-                f"first {unknown[0]!r}"
-            )
-        which = np.zeros(len(listing.hazard_ids), bool)
-        which[at] = True
-        where = {n: v for n, v in (("activity", self.activity), ("year", self.year)) if v is not None}
-        return which[listing.hazard] & matching(listing.frame, where, self.title)
-
-    def _rows(self, table: pd.DataFrame) -> pd.DataFrame:
-        ids = table["hazard_id"] if "hazard_id" in table else table["option_id"]
-        rows = table[ids.isin(list(self.hazards))]
-        if self.activity is not None:
-            rows = rows[rows["activity"] == self.activity]
-        return rows if self.year is None else rows[rows["year"] == self.year]
-
-
-@dataclass(frozen=True)
-class LockIn(_Named):
-    """Something is done on each of these hazards, whatever it costs: work promised or under way.
-
-    Parameters
-    ----------
-    hazards
-        One hazard id or several. In a table of options without ``hazard_id``: option ids.
-    activity, year
-        Which activity, in which year; by default any.
-    name
-        What to call it.
-
-    Examples
-    --------
-    >>> LockIn("HA-7", activity="clearance", year=2028).title
-    'LockIn HA-7 clearance 2028'
-    """
-
-    def compiled(self, listing: Listing, number: int) -> Compiled:
-        """One mark that the paths of these hazards must end with."""
-        meant = self._meant(listing)
-        must = np.zeros(len(listing.hazard_ids), bool)
-        must[listing.hazard_ids.get_indexer(pd.Index(self.hazards))] = True
-        none = must.copy()
-        none[listing.hazard[meant]] = False
-        if none.any():
-            raise DataError(f"{self.title}: hazard {listing.hazard_ids[none.argmax()]!r} has no such option")
-        return Compiled(marks=(Marks(rule=number, sets=meant, asks=np.zeros(len(meant), bool), must=must),))
-
-    def faults(self, chosen: pd.DataFrame, options: pd.DataFrame) -> list[str]:  # noqa: ARG002 - as in Rule
-        """Look for a row of each hazard."""
-        rows = self._rows(chosen)
-        there = set(rows["hazard_id"] if "hazard_id" in rows else rows["option_id"])
-        return [f"{self.title}: nothing is planned for {h!r}" for h in self.hazards if h not in there]
-
-
-@dataclass(frozen=True)
-class LockOut(_Named):
-    """Nothing is done on these hazards: no access, a dispute, someone else's task.
-
-    Parameters
-    ----------
-    hazards
-        One hazard id or several. In a table of options without ``hazard_id``: option ids.
-    activity, year
-        Which activity, in which year; by default any.
-    name
-        What to call it.
-
-    Examples
-    --------
-    >>> LockOut(["HA-1", "HA-2"], year=2027).title
-    'LockOut HA-1, HA-2 2027'
-    """
-
-    def compiled(self, listing: Listing, number: int) -> Compiled:  # noqa: ARG002 - as in Rule
-        """Take the options away."""
-        return Compiled(forbidden=self._meant(listing))
-
-    def faults(self, chosen: pd.DataFrame, options: pd.DataFrame) -> list[str]:  # noqa: ARG002 - as in Rule
-        """Look for rows of these hazards."""
-        rows = self._rows(chosen)
-        return [f"{self.title}: {i!r} is planned" for i in rows["option_id"]]
-
-
-@dataclass(frozen=True)
-class After(Rule):
-    """Something comes first: survey before clearance, the access route before the field behind it.
-
-    Parameters
-    ----------
-    first, then
-        Hazard ids: survey and clearance on `then` begin only when every hazard of `first` has been
-        brought to its last state, in the same year or earlier; interim options (risk education, marking)
-        may come before. Or columns with values, for example ``{"activity": "nts"}``: options `then`
-        are taken only with or after an option `first`.
-    within
-        With ``"hazard_id"``, each hazard by itself: ``After({"activity": ["nts", "ts"]},
-        {"activity": "clearance"}, within="hazard_id")``. A hazard that has no `first` among
-        its options is free, and a note says so.
-    name
-        What to call it.
-
-    Examples
-    --------
-    >>> After("ROUTE-9", ["HA-1", "HA-2"]).title
-    'After ROUTE-9'
-    """
-
-    first: str | Sequence[str] | Where
-    then: str | Sequence[str] | Where
-    _: KW_ONLY
-    within: str | None = None
-    name: str = ""
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be meant."""
-        if self.within not in (None, "hazard_id"):
-            raise DataError(f"{self.title}: within is None or 'hazard_id', not {self.within!r}")
-        if self.within and not (isinstance(self.first, Mapping) and isinstance(self.then, Mapping)):
-            raise DataError(f"{self.title}: within a hazard, first and then are columns with values")
-        for side in ("first", "then"):
-            given = getattr(self, side)
-            if not isinstance(given, Mapping):
-                object.__setattr__(self, side, (given,) if isinstance(given, str) else tuple(given))
-
-    @property
-    def title(self) -> str:
-        """Its name in messages and tables."""
-        side = self.first
-        said = _listed(f"{k} {v}" for k, v in side.items()) if isinstance(side, Mapping) else _listed(side)
-        return self.name or f"After {said}"
-
-    def fitted(self, listing: Listing, rules: tuple[Rule, ...]) -> tuple["After", list[Note]]:  # noqa: ARG002 - as in Rule
-        """Say which hazards are free of it."""
-        if self.within is None:
-            return self, []
-        first, then = self._sides(listing)
-        free = np.setdiff1d(listing.hazard[then], listing.hazard[first])
-        text = (
-            f"{self.title}: {len(free):,} hazards have no such option (done, or not offered); they are free"
-        )
-        ids = tuple(str(listing.hazard_ids[h]) for h in free[:50])
-        return self, [Note("plan", "assumed", text, len(free), ids)] if len(free) else []
-
-    def _sides(self, listing: Listing) -> tuple[Mask, Mask]:
-        moves = listing.src != listing.dst
-        sides = []
-        for given in (self.first, self.then):
-            if isinstance(given, Mapping):
-                sides.append(matching(listing.frame, given, self.title))
-            else:
-                named = matching(listing.frame, {"hazard_id": given}, self.title)
-                sides.append(named & moves)
-        if not isinstance(self.first, Mapping):
-            sides[0] &= ~leads_on(listing)
-        return sides[0], sides[1]
-
-    def compiled(self, listing: Listing, number: int) -> Compiled:
-        """Within a hazard a mark that `then` asks for; between hazards cumulative rows."""
-        first, then = self._sides(listing)
-        if self.within is not None:
-            has = np.zeros(len(listing.hazard_ids), bool)
-            has[listing.hazard[first]] = True
-            asks = then & has[listing.hazard]
-            return Compiled(marks=(Marks(rule=number, sets=first, asks=asks, must=np.zeros(len(has), bool)),))
-        if isinstance(self.first, Mapping):
-            groups = [first]
-        else:
-            groups = [first & (listing.frame["hazard_id"] == h).to_numpy() for h in self.first]
-        families = tuple(self._rows(listing, number, group, then & ~group) for group in groups)
-        return Compiled(families=families)
-
-    def _rows(self, listing: Listing, number: int, first: Mask, then: Mask) -> Family:
-        """By `then` class and year: taken so far, less `first` taken so far, at most 0.
-
-        A class holds options of which a path can take one at most: steps into one state, or
-        interim options of one year.
-        """
-        moves = listing.src != listing.dst
-        rows = np.nonzero(then)[0]
-        kinds = np.column_stack(
-            [
-                listing.hazard[rows],
-                np.where(moves[rows], listing.dst[rows], -1),
-                np.where(moves[rows], 0, listing.year[rows]),
-            ]
-        )
-        classes, of = np.unique(kinds, axis=0, return_inverse=True)
-        years = listing.years
-        first_rows = np.nonzero(first)[0]
-        key = np.full(len(then), -1, np.int64)
-        key[rows] = np.arange(len(rows))
-        key[first_rows] = len(rows) + np.arange(len(first_rows))
-        by_then = np.searchsorted(years, listing.year[rows])
-        by_first = np.searchsorted(years, listing.year[first_rows])
-        late = ~moves[first_rows]
-        grid: list[tuple[Ints, Ints, Floats]] = []
-        row_labels, row = [], 0
-        for c in range(len(classes)):
-            members = np.nonzero(of.ravel() == c)[0]
-            for y in np.unique(by_then[members]):
-                own = members[by_then[members] <= y]
-                ahead = np.nonzero(by_first + late <= y)[0]
-                grid.append((own, np.full(len(own), row), np.ones(len(own))))
-                grid.append((len(rows) + ahead, np.full(len(ahead), row), -np.ones(len(ahead))))
-                row_labels.append(f"{self.title}: {listing.hazard_ids[classes[c, 0]]} {years[y]}")
-                row += 1
-        at, to, values = (np.concatenate(parts) for parts in zip(*grid, strict=True))
-        shape = (len(rows) + len(first_rows), row)
-        return Family(
-            rule=number,
-            labels=tuple(row_labels),
-            key=key,
-            coef=np.ones(len(then)),
-            pattern=sparse.csr_array(sparse.coo_array((values, (at, to)), shape=shape)),
-            lower=np.full(row, -np.inf),
-            upper=np.zeros(row),
-        )
-
-    def faults(self, chosen: pd.DataFrame, options: pd.DataFrame) -> list[str]:
-        """Walk through the chosen rows and look for what should have come first."""
-        table = _with_ids(options)
-        plan = _with_ids(chosen)
-        if self.within is not None:
-            able = set(_where_rows(table, self.first)["hazard_id"])
-            found = []
-            for hazard, rows in plan.groupby("hazard_id", observed=True, sort=False):
-                if hazard in able:
-                    found += self._early(_where_rows(rows, self.first), _where_rows(rows, self.then))
-            return found
-        if isinstance(self.first, Mapping):
-            return self._early(_where_rows(plan, self.first), _where_rows(plan, self.then))
-        found = []
-        late = (
-            plan[plan["hazard_id"].isin(list(self.then))]
-            if not isinstance(self.then, Mapping)
-            else _where_rows(plan, self.then)
-        )
-        late = late if isinstance(self.then, Mapping) else late[_steps_only(late)]
-        for hazard in self.first:
-            ends = _last_steps(table[table["hazard_id"] == hazard])
-            done = plan[plan["option_id"].isin(ends)]
-            found += self._early(done, late[late["hazard_id"] != hazard])
-        return found
-
-    def _early(self, done: pd.DataFrame, late: pd.DataFrame) -> list[str]:
-        since = min(_moments(done), default=(math.inf, 0))
-        return [
-            f"{self.title}: {option!r} comes before it"
-            for option, moment in zip(late["option_id"], _moments(late), strict=True)
-            if moment < since
-        ]
-
-
-def _with_ids(table: pd.DataFrame) -> pd.DataFrame:
-    return table if "hazard_id" in table else table.assign(hazard_id=table["option_id"])
-
-
-def _where_rows(table: pd.DataFrame, where: Any) -> pd.DataFrame:
-    for column, wanted in where.items():
-        table = table[table[column].isin([wanted] if np.isscalar(wanted) else list(wanted))]
-    return table
-
-
-def _steps_only(table: pd.DataFrame) -> Any:
-    if "state_from" not in table:
-        return np.ones(len(table), bool)
-    return (table["state_from"].astype(str) != table["state_to"].astype(str)).to_numpy()
-
-
-def _last_steps(table: pd.DataFrame) -> set[str]:
-    """Options of one hazard that lead to a state from which nothing leads on."""
-    if "state_from" not in table:
-        return set(table["option_id"])
-    steps = table[_steps_only(table)]
-    onward = set(steps["state_from"].astype(str))
-    return set(steps.loc[~steps["state_to"].astype(str).isin(onward), "option_id"])
-
-
-def _moments(table: pd.DataFrame) -> list[tuple[float, int]]:
-    """When each row happens: its year; interim options at the end of it."""
-    years = table["year"] if "year" in table else pd.Series(0, index=table.index)
-    return [(float(y), 0 if step else 1) for y, step in zip(years, _steps_only(table), strict=True)]

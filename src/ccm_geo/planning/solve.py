@@ -18,12 +18,13 @@ from .model import Arcs, Floats, Mask, Model
 from .prices import Answer, Rows, answer, losses, lowest_bound, use_by_key
 
 SMALL = 4_000  # options that one matrix takes at once
+_RELAXED_UP_TO = 30_000  # options; up to here the linear relaxation takes a second and its prices are exact
 _NEAR_PER_ROW = 60  # options near the price left open, for each row that couples hazards
 _NEAR = (100, 1_500)  # at least and at most, on the first try; four times as many on the second
 _NEAR_SECONDS = 8.0
-_EXCHANGE_UP_TO = 5_000  # hazards; beyond, single hazards hardly matter
+_EXCHANGE_UP_TO = 200_000  # hazards
 _TRIES_PER_HAZARD = 5_000
-_TRIES = (500_000, 3_000_000)
+_TRIES = (500_000, 6_000_000)
 _MATRIX_GOOD = 6_000  # options; up to here one matrix beats several smaller ones
 _MATRIX_UP_TO = 12_000  # options; beyond, HiGHS overruns its time and brings nothing
 
@@ -63,7 +64,7 @@ def solve(model: Model, *, gap: float, seconds: float) -> Solution | None:
     priced = lowest_bound(arcs, rows, most_tries=60 if small else 250, close=1e-7, seconds=seconds / 2)
     if not np.isfinite(priced.best).all():
         return None
-    if small and len(rows.lower):
+    if len(arcs.benefit) <= _RELAXED_UP_TO and len(rows.lower):
         priced = _repriced(arcs, rows, priced, until)
     search = _Search(arcs=arcs, rows=rows, gap=gap, until=until, priced=priced)
     return search.run(len(model.listing.benefit))
@@ -92,14 +93,7 @@ class _Search:
         """Search until the gap is small enough, time is up, or no plan is left to look for."""
         self.consider(self.priced.taken)
         if len(self.arcs.benefit) > SMALL:
-            if not self.done():
-                self.retreat()
-            if not self.done() and len(self.arcs.start) <= _EXCHANGE_UP_TO:
-                self.exchange()
-            first = int(np.clip(_NEAR_PER_ROW * len(self.rows.lower), *_NEAR))
-            for near in (first, 4 * first, 4 * first, 4 * first):
-                if not self.done() and (near == first or self.hopeful().sum() > _MATRIX_GOOD):
-                    self.near_the_price(near)
+            self.approach()
         if not self.done():
             self.exactly()
         if self.plan is None:
@@ -116,6 +110,19 @@ class _Search:
             loss=loss,
             best=self.priced.best,
         )
+
+    def approach(self) -> None:
+        """Look for good plans around the prices, then around the best plan, with ever more left open."""
+        many = int(np.clip(_NEAR_PER_ROW * len(self.rows.lower), *_NEAR))
+        if not self.done() and len(self.arcs.start) <= _EXCHANGE_UP_TO:
+            self.exchange()
+        if not self.done():
+            self.near_the_price(many, self.priced.taken if self.plan is None else self.plan)
+        if self.plan is None:
+            self.retreat()
+        for _ in range(3):
+            if not self.done() and self.hopeful().sum() > _MATRIX_GOOD:
+                self.near_the_price(4 * many, self.priced.taken if self.plan is None else self.plan)
 
     def retreat(self) -> None:
         """Raise the prices of rows that are broken until a plan comes out that breaks none."""
@@ -156,9 +163,8 @@ class _Search:
         prices = self.priced.prices
         self.consider(exchanged(self.arcs, self.rows, prices, self.priced.taken, tries=tries, seed=1))
 
-    def near_the_price(self, many: int) -> None:
-        """Settle the hazards whose choice is clear as in the best plan, and solve the rest exactly."""
-        base = self.priced.taken if self.plan is None else self.plan
+    def near_the_price(self, many: int, base: Mask) -> None:
+        """Settle the hazards whose choice is clear as in `base`, and solve the rest exactly."""
         extra = np.where(base, np.inf, self.loss)
         order = np.argpartition(extra, min(many, len(extra)) - 1)[:many]
         order = order[np.isfinite(extra[order])]
@@ -178,7 +184,7 @@ class _Search:
             gap=0.0,
             seconds=min(0.6 * (self.until - time.monotonic()), _NEAR_SECONDS),
             target=goal,
-            warm=None if self.plan is None else self.plan[free],
+            warm=base[free] if base is self.plan else None,
         )
         if found.taken is not None:
             taken = base & settled[self.arcs.hazard]

@@ -83,12 +83,15 @@ def _percent(share: float) -> str:
 
 def _rules(plan: "Plan") -> list[str]:
     lines = []
-    budgets = {r.title: r for r in plan.rules if hasattr(r, "amount")}
+    budgets = {r.title for r in plan.rules if hasattr(r, "carry_over")}
+    teams = {r.title for r in plan.rules if hasattr(r, "amount")} - budgets
     shares = {r.title for r in plan.rules if hasattr(r, "at_least")}
     for title, rows in plan.use.groupby("rule", sort=False):
         if title in budgets:
             paid = rows[(rows["limit"] > 0) | (rows["used"] > 0)]
             lines += [_money_line(row, plan.benefit_unit) for row in paid.to_dict("records")]
+        elif title in teams:
+            lines += _team_lines(str(title), rows, plan)
         elif title in shares:
             lines += _share_lines(str(title), rows, plan)
     return ["What the rules cost:", *lines] if lines else []
@@ -100,6 +103,18 @@ def _money_line(row: dict[str, float], unit: str) -> str:
         step = 10.0 ** np.floor(np.log10(max(row["limit"], 10.0) / 20))
         return f"{used}; another {step:,.0f} would bring about {row['price'] * step:.2g} more {unit}"
     return f"{used}; more would bring nothing"
+
+
+def _team_lines(title: str, rows: pd.DataFrame, plan: "Plan") -> list[str]:
+    binding = rows[rows["price"] > 0].sort_values("price", ascending=False, kind="stable")
+    if binding.empty:
+        return [f"  {title}: no team is short; more of them would bring nothing"]
+    lines = [f"  {title}: {len(binding)} of {len(rows)} limits bind"]
+    return lines + [
+        f"  {row['row']}: {row['used']:,.1f} of {row['limit']:,.1f} used; one more would bring about "
+        f"{row['price']:.2g} {plan.benefit_unit}"
+        for row in binding.head(_SHOWN).to_dict("records")
+    ]
 
 
 def _share_lines(title: str, rows: pd.DataFrame, plan: "Plan") -> list[str]:
