@@ -11,8 +11,8 @@ from scipy import sparse
 from ccm_geo.errors import PlanError
 
 from . import matrix
-from .model import Arcs, Floats, Listing, build
-from .prices import Rows
+from .model import Arcs, Floats, Listing, Model, build
+from .prices import Rows, lowest_bound, nothing_below
 from .rules import Budget
 
 
@@ -24,10 +24,15 @@ def explain(listing: Listing, rules: Sequence[Any], *, seconds: float) -> PlanEr
     """
     until = time.monotonic() + max(seconds, 5)
     core = list(rules)
-    for rule in list(rules):
+    for rule in sorted(rules, key=lambda r: not hasattr(r, "at_least")):  # without shares the rest is small
         rest = [r for r in core if r is not rule]
-        if not _possible(listing, rest, until):
+        if _impossible(listing, rest, until):
             core = rest
+    if len(core) == len(rules) and not _impossible(listing, core, until + 5):
+        return PlanError(
+            f"no plan was found in {seconds:g} seconds, and none was ruled out",
+            cures=["give more seconds=", "drop or loosen one of the rules"],
+        )
     cures = [cure for rule in core for cure in _cures(listing, core, rule, until)]
     cures += [f"drop {rule.title}" for rule in core if not _has_limits(listing, rule)] if not cures else []
     return PlanError("no plan keeps all rules at once", conflict=[_spoken(r) for r in core], cures=cures)
@@ -45,12 +50,31 @@ def _spoken(rule: Any) -> str:
     return str(rule.title)
 
 
-def _possible(listing: Listing, rules: Sequence[Any], until: float) -> bool:
+def _impossible(listing: Listing, rules: Sequence[Any], until: float) -> bool:
+    """Say whether it is proven that no plan keeps these rules."""
     model = build(listing, rules)
-    arcs, rows = Arcs.of(model), Rows.of(model)
+    arcs, rows = _bound_to_act(model), Rows.of(model)
+    priced = lowest_bound(Arcs.of(model), rows, seconds=max(until - time.monotonic(), 1.0) / 4)
+    if not np.isfinite(priced.best).all() or priced.bound < nothing_below(Arcs.of(model)):
+        return True
     whole = replace(matrix.compiled(arcs, rows), benefit=np.zeros(0))
     whole = replace(whole, benefit=np.zeros(whole.rows.shape[1]))
-    return not matrix.optimize(whole, gap=1.0, seconds=until - time.monotonic()).infeasible
+    return matrix.optimize(whole, gap=1.0, seconds=until - time.monotonic()).infeasible
+
+
+def _bound_to_act(model: Model) -> Arcs:
+    """Leave out the hazards on which doing nothing breaks no rule and helps with none.
+
+    Where no row asks for more of something (a floor, something first), only hazards with a promise must act.
+    """
+    arcs = Arcs.of(model)
+    acting = arcs.must > 0
+    for family in model.families:
+        if np.isfinite(family.lower).any() or (family.shares is not None):
+            return arcs
+        helps = np.asarray((family.pattern < 0).sum(axis=1)).ravel() > 0
+        acting[model.listing.hazard[(family.key >= 0) & helps[np.maximum(family.key, 0)]]] = True
+    return arcs.keep(acting[arcs.hazard])
 
 
 def _has_limits(listing: Listing, rule: Any) -> bool:
@@ -65,7 +89,7 @@ def _cures(listing: Listing, rules: Sequence[Any], rule: Any, until: float) -> l
     soft = np.nonzero(family_of == number)[0]
     if not len(soft):
         return []
-    arcs, rows = Arcs.of(model), Rows.of(model)
+    arcs, rows = _bound_to_act(model), Rows.of(model)
     hard = matrix.compiled(arcs, rows)
     give = sparse.csr_array(
         (np.where(np.isfinite(rows.upper[soft]), -1.0, 1.0), (soft, np.arange(len(soft)))),

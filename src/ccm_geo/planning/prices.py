@@ -164,6 +164,7 @@ def lowest_bound(
         return free
     size = _sizes(arcs, rows, free)
     best = _along_one_price(arcs, rows, size, free)
+    lowest = nothing_below(arcs)
     tries = 0
 
     def ask(scaled: Floats) -> tuple[float, Floats]:
@@ -172,8 +173,8 @@ def lowest_bound(
         prices = rows.allowed(scaled / size)
         found = answer(arcs, rows, prices)
         best = min(best, found, key=lambda a: a.bound)
-        if time.monotonic() > until:
-            raise _OutOfTimeError
+        if time.monotonic() > until or best.bound < lowest:
+            raise _EnoughError
         return found.bound, _slope(rows, found) / size
 
     sides = [
@@ -181,7 +182,7 @@ def lowest_bound(
         for low, up in zip(rows.lower, rows.upper, strict=True)
     ]
     knobs = {"maxfun": most_tries, "maxiter": most_tries, "maxcor": 20, "ftol": close / 100, "gtol": 1e-12}
-    with contextlib.suppress(_OutOfTimeError):
+    with contextlib.suppress(_EnoughError):
         before = np.inf
         while before - best.bound > close * abs(best.bound) and tries < most_tries:
             before = best.bound
@@ -191,7 +192,13 @@ def lowest_bound(
     return best
 
 
-class _OutOfTimeError(Exception):
+def nothing_below(arcs: Arcs) -> float:
+    """Return what every plan averts at least; a bound below it proves that there is no plan."""
+    worst = np.minimum(arcs.benefit, 0.0).sum()
+    return float(worst - 1e-6 * np.abs(arcs.benefit).max(initial=0.0))
+
+
+class _EnoughError(Exception):
     """Ends a search from inside the function that it asks."""
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from . import matrix
 from .exchange import exchanged
 from .model import Arcs, Floats, Mask, Model
-from .prices import Answer, Rows, answer, losses, lowest_bound, use_by_key
+from .prices import Answer, Rows, answer, losses, lowest_bound, nothing_below, use_by_key
 
 SMALL = 4_000  # options that one matrix takes at once
 _RELAXED_UP_TO = 30_000  # options; up to here the linear relaxation takes a second and its prices are exact
@@ -24,7 +24,7 @@ _NEAR = (100, 1_500)  # at least and at most, on the first try; four times as ma
 _NEAR_SECONDS = 8.0
 _EXCHANGE_UP_TO = 200_000  # hazards
 _TRIES_PER_HAZARD = 5_000
-_TRIES = (500_000, 6_000_000)
+_TRIES = (500_000, 10_000_000)
 _MATRIX_GOOD = 6_000  # options; up to here one matrix beats several smaller ones
 _MATRIX_UP_TO = 12_000  # options; beyond, HiGHS overruns its time and brings nothing
 
@@ -62,7 +62,7 @@ def solve(model: Model, *, gap: float, seconds: float) -> Solution | None:
     arcs, rows = Arcs.of(model), Rows.of(model)
     small = len(arcs.benefit) <= SMALL
     priced = lowest_bound(arcs, rows, most_tries=60 if small else 250, close=1e-7, seconds=seconds / 2)
-    if not np.isfinite(priced.best).all():
+    if not np.isfinite(priced.best).all() or priced.bound < nothing_below(arcs):
         return None
     if len(arcs.benefit) <= _RELAXED_UP_TO and len(rows.lower):
         priced = _repriced(arcs, rows, priced, until)
