@@ -15,8 +15,11 @@ from .model import Arcs, Floats, Ints, Mask
 from .prices import Rows, losses_at, values_at, walk
 
 A: TypeAlias = npt.NDArray[Any]
-_HEAT = 0.04, 0.001  # quantile of what paths fall short of their price: how bold the search begins
-_FIRM = 2.0, 10.0  # what breaking a row costs at first, in prices; thirty times that in the end
+_HEAT = 0.04, 0.0005  # quantile of what paths fall short of their price: how bold the search begins
+_FIRM = (
+    (2.0,),
+    (1.0, 4.0, 16.0),
+)  # what breaking a row costs at first, in prices; in the end thirty times that
 _PATHS = 40  # rounds of candidate paths, each hazard's next nearest option in turn
 _OPEN = 8_000  # hazards that may change; of more, those whose next best path falls short by least
 _PATHS_OF_MANY = 8
@@ -60,26 +63,16 @@ def exchanged(arcs: Arcs, rows: Rows, prices: Floats, start: Mask, *, tries: int
     paid = np.abs(prices)
     typical = float(paid[paid > 0].mean()) if paid.any() else 1.0
     many = int(len(arcs.start) > _OPEN)  # few hazards need bold steps, of many a small one always fits
-    weight = _FIRM[many] * np.maximum(paid, 0.25 * typical)
     gains = np.abs(paths.benefit - paths.use @ prices)
     heat = float(np.quantile(gains[gains > 0], _HEAT[many])) if (gains > 0).any() else 1.0
     room = 1e-10 * np.maximum(np.abs(np.where(np.isfinite(rows.upper), rows.upper, 0.0)), 1.0)
     best = np.empty(len(arcs.start), np.int64)
-    found = _anneal(
-        paths.first,
-        paths.benefit,
-        paths.use,
-        rows.lower,
-        rows.upper,
-        weight,
-        room,
-        paths.begin,
-        tries,
-        heat,
-        seed,
-        best,
-    )
-    if not found:
+    for firm in _FIRM[many]:
+        weight = firm * np.maximum(paid, 0.25 * typical)
+        limits = rows.lower, rows.upper, weight, room
+        if _anneal(paths.first, paths.benefit, paths.use, *limits, paths.begin, tries, heat, seed, best):
+            break
+    else:
         return None
     taken = np.zeros(len(arcs.benefit), bool)
     chosen = np.zeros(len(paths.benefit), bool)

@@ -184,7 +184,7 @@ def _measures(facts: pd.DataFrame) -> list[str]:
     return [
         name
         for name in facts.select_dtypes("number").columns
-        if name not in (*_WHO, *_AREAS, "area_recorded_m2") and not str(name).startswith("from_")
+        if name not in (*_WHO, *_AREAS, "area_recorded_m2", "people_inside") and not str(name).startswith("from_")
     ]
 
 
@@ -207,7 +207,7 @@ def _ranked(
     parts.append(plain[_there(plain, _WHO)])
     if harm is not None:
         parts.append(_first_year_of(harm, facts))
-    parts.append(plain[[*_measures(plain), *_there(plain, ("area_m2", "area_recorded_m2"))]])
+    parts.append(plain[[*_measures(plain), *_there(plain, ("area_m2",))]])
     said = _reasons(plan, facts)
     parts.append(said[_there(said, ("activities", "first_year", "reason"))])
     table = pd.concat(parts, axis=1)
@@ -224,7 +224,7 @@ def _ranked(
 
 def _first_year_of(harm: pd.DataFrame, facts: pd.DataFrame) -> pd.DataFrame:
     first = harm[harm["year"] == harm["year"].min()].drop_duplicates("hazard_id").set_index("hazard_id")
-    found = first[_there(first, ("p_contaminated", "harm", "harm_low", "harm_high"))]
+    found = first[_there(first, ("harm", "harm_low", "harm_high"))]
     found = found.reindex(facts["hazard_id"])
     found.index = facts.index
     return found
@@ -234,10 +234,13 @@ def _parts(facts: pd.DataFrame, scores: Mapping[str, pd.DataFrame]) -> Sheet:
     plain = _plain(facts)
     table = plain[_there(plain, ("hazard_id", "name"))]
     for name, scored in scores.items():
-        wanted = ["score", "score_low", "score_high", *[c for c in scored if str(c).startswith("from_")]]
-        shown = scored[_there(scored, [*wanted, "missing"])]
+        parts = [c for c in scored if str(c).startswith("from_")]
+        bounds = ["score_low", "score_high", "missing"] if (scored["missing"] != "").any() else []
+        shown = scored[_there(scored, ["score", *parts, *bounds])]
         table = pd.concat([table, shown if len(scores) == 1 else shown.add_prefix(f"{name}: ")], axis=1)
     about = "What each factor gives to the score: the from_ columns of a row add up to its score."
+    if not any("missing" in str(c) for c in table.columns):
+        about += " No input is missing."
     if not scores:
         table = pd.DataFrame({"note": ["No score was given to the report."]})
     return Sheet(name="Score parts", table=table, about=about)
@@ -252,7 +255,7 @@ def _by_year(plan: Plan, facts: pd.DataFrame) -> Sheet:
     first = _there(chosen, front)
     # what is told of the hazard itself stands in the ranked list
     hidden = {"lon", "lat", "state_now", "state_from", "state_to", "option_id", "people"}
-    hidden |= {"hazard_class", "ordnance", "land_use", *first}
+    hidden |= {"hazard_class", "ordnance", "land_use", "area_m2", *first}
     chosen = chosen[[*first, *[c for c in chosen.columns if c not in hidden]]]
     blocks, totals, at = [], set(), 0
     years = chosen["year"] if "year" in chosen else pd.Series(0, index=chosen.index)
