@@ -372,6 +372,12 @@ def test_story_tells_what_it_buys_what_rules_cost_and_what_to_beware_of(plan):
     assert "ha cancelled by survey" in story
 
 
+def test_no_survey_is_planned_that_leads_to_nothing(world, plan):
+    table = plan.table.sort_values(["hazard_id", "year"], kind="stable")
+    last = table[~table.hazard_id.duplicated(keep="last")]
+    assert (last.benefit > 0).all()
+
+
 def test_story_names_the_teams_that_are_short(world):
     short = str(
         prioritize(world, [Budget(MONEY), Capacity({"north": 3.0, "south": 500.0, "west": 500.0})], gap=0.02)

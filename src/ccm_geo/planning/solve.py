@@ -24,7 +24,7 @@ _NEAR = (100, 1_500)  # at least and at most, on the first try; four times as ma
 _NEAR_SECONDS = 8.0
 _EXCHANGE_UP_TO = 200_000  # hazards
 _TRIES_PER_HAZARD = 5_000
-_TRIES = (500_000, 10_000_000)
+_TRIES = (500_000, 6_000_000)
 _MATRIX_GOOD = 6_000  # options; up to here one matrix beats several smaller ones
 _MATRIX_UP_TO = 12_000  # options; beyond, HiGHS overruns its time and brings nothing
 
@@ -98,6 +98,7 @@ class _Search:
             self.exactly()
         if self.plan is None:
             return None
+        self.prune()
         taken = np.zeros(count, bool)
         taken[self.arcs.origin[self.plan]] = True
         loss = np.full(count, np.inf)
@@ -142,15 +143,33 @@ class _Search:
         """Keep a plan if it breaks no row and is the best so far."""
         if taken is None:
             return False
-        keys = self.rows.pattern.shape[0]
-        use = self.rows.pattern.T @ use_by_key(self.arcs, taken, keys)
-        room = 1e-9 * np.maximum(1.0, np.abs(np.where(np.isfinite(self.rows.upper), self.rows.upper, 0)))
-        if (np.abs(self.rows.excess(use)) > room).any():
+        if not self.keeps(taken):
             return False
         benefit = float(self.arcs.benefit[taken].sum())
         if benefit > self.benefit:
             self.plan, self.benefit = taken, benefit
         return True
+
+    def keeps(self, taken: Mask) -> bool:
+        """Say whether a plan breaks no row, up to rounding."""
+        use = self.rows.pattern.T @ use_by_key(self.arcs, taken, self.rows.pattern.shape[0])
+        room = 1e-9 * np.maximum(1.0, np.abs(np.where(np.isfinite(self.rows.upper), self.rows.upper, 0)))
+        return not (np.abs(self.rows.excess(use)) > room).any()
+
+    def prune(self) -> None:
+        """Drop last steps that avert nothing (survey without clearance), where no rule needs them."""
+        plan = self.plan
+        while plan is not None:
+            rows = np.nonzero(plan)[0]
+            last = np.append(np.diff(self.arcs.hazard[rows]) != 0, True)[: len(rows)]
+            idle = rows[last & (self.arcs.benefit[rows] <= 0) & (self.arcs.sets[rows] == 0)]
+            shorter = plan.copy()
+            shorter[idle] = False
+            if not len(idle) or not self.keeps(shorter):
+                break
+            plan = shorter
+        if plan is not None:
+            self.plan, self.benefit = plan, float(self.arcs.benefit[plan].sum())
 
     def done(self) -> bool:
         if self.plan is None:
