@@ -4,6 +4,7 @@ Exit codes: 0 all is well, 1 the data or the plan are at fault, 2 a file cannot 
 3 ccm_geo itself is at fault.
 """
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -291,6 +292,8 @@ def _exit_code(reason: BaseException) -> int:
 
 def main() -> None:
     """Run the command line, with texts in any script also where the console is set to another."""
+    # Arrow would else keep what it once used; a country then needs 90 MB more (measured on 20,000 hazards).
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
