@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from .planning import Activity as Activity
     from .planning import After as After
     from .planning import Budget as Budget
+    from .planning import Capacity as Capacity
     from .planning import Figure as Figure
     from .planning import LockIn as LockIn
     from .planning import LockOut as LockOut
@@ -92,6 +93,7 @@ _HOME = {
         "Activity",
         "After",
         "Budget",
+        "Capacity",
         "Figure",
         "LockIn",
         "LockOut",
