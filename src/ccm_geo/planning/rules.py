@@ -5,6 +5,7 @@ that, how to test a finished plan with plain sums (`faults`).
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any
@@ -20,7 +21,7 @@ from .model import Compiled, Family, Listing, Where, matching
 from .prices import richest_use
 
 
-class Rule:
+class Rule(ABC):
     """What all rules share."""
 
     @property
@@ -32,13 +33,13 @@ class Rule:
         """Return the rule with everything spelled out for these options, and what that assumed."""
         return self, []
 
+    @abstractmethod
     def compiled(self, listing: Listing, number: int) -> Compiled:
         """Lay the rule over the options; `number` is its place among the rules."""
-        raise NotImplementedError
 
+    @abstractmethod
     def faults(self, chosen: pd.DataFrame, options: pd.DataFrame) -> list[str]:
         """Name every way in which chosen rows break the rule; plain sums, nothing of `compiled`."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
