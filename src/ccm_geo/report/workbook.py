@@ -181,11 +181,9 @@ def _plain(facts: pd.DataFrame) -> pd.DataFrame:
 
 
 def _measures(facts: pd.DataFrame) -> list[str]:
-    return [
-        name
-        for name in facts.select_dtypes("number").columns
-        if name not in (*_WHO, *_AREAS, "area_recorded_m2", "people_inside") and not str(name).startswith("from_")
-    ]
+    elsewhere = (*_WHO, *_AREAS, "area_recorded_m2", "people_inside")
+    names = facts.select_dtypes("number").columns
+    return [name for name in names if name not in elsewhere and not str(name).startswith("from_")]
 
 
 def _reasons(plan: Plan, facts: pd.DataFrame) -> pd.DataFrame:
