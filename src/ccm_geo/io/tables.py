@@ -156,7 +156,7 @@ def read_population(
     Returns
     -------
     PopulationRaster or geopandas.GeoDataFrame
-        A table has the column ``people``; records where it is blank are set aside, since a blank is not zero.
+        A table has the column ``people``; a blank there stays unknown (NaN), since it is not zero.
 
     Raises
     ------
@@ -171,7 +171,7 @@ def read_population(
     --------
     >>> table = pd.DataFrame({"lon": [18.1, 18.2], "lat": [44.1, 44.2], "population": ["1 200", ""]})
     >>> read_population(table)["people"].tolist()
-    [1200.0]
+    [1200.0, nan]
     """
     if isinstance(source, (str, os.PathLike)) and rasters.is_raster(source):
         return rasters.describe_raster(source, unit=unit, band=band, crs=crs)
