@@ -166,7 +166,7 @@ def test_a_table_of_sqlite_without_geometry_by_its_name(tmp_path):
         )
         assert read["people"].fillna(-1).tolist() == [50, -1]
         kinds = [(note.kind, note.affected) for note in notes_of(read)]
-        assert ("set aside", 1) in kinds
+        assert ("unknown", 1) in kinds
         assert ("dropped", 1) in kinds
 
 
