@@ -41,6 +41,10 @@ class Rule(ABC):
     def faults(self, chosen: pd.DataFrame, options: pd.DataFrame) -> list[str]:
         """Name every way in which chosen rows break the rule; plain sums, nothing of `compiled`."""
 
+    def bonuses(self, chosen: pd.DataFrame, options: pd.DataFrame) -> dict[str, float]:  # noqa: ARG002 - most bring none
+        """Say what chosen rows bring together, beyond the benefit of each; nothing of `compiled`."""
+        return {}
+
 
 @dataclass(frozen=True)
 class Budget(Rule):
