@@ -11,10 +11,10 @@ import pytest
 SRC = Path(__file__).resolve().parents[1] / "src" / "ccm_geo"
 FLOORS = [
     {"errors"},
-    {"_columns", "files"},
+    {"_columns", "_threads", "files"},
     {"schemas"},
     {"space", "_scales", "assumptions"},
-    {"io", "_coverage", "_roads"},
+    {"io", "_coverage"},
     {"_reach"},
     {"_raster"},
     {"exposure", "access"},

@@ -18,16 +18,16 @@ import shapely
 from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import cKDTree
 
-from . import space
-from ._roads import RoadGraph, quickest, require_positive, road_graph
-from .errors import DataError
-from .schemas import Note, rows_of_kind
+from ccm_geo import space
+from ccm_geo.errors import DataError
+from ccm_geo.schemas import Note, rows_of_kind
+
+from .graph import RoadGraph, quickest, require_positive, road_graph
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
 Places: TypeAlias = gpd.GeoDataFrame | gpd.GeoSeries
 
-__all__ = ["OFFROAD_KMH", "OFFROAD_MAX_M", "RoadGraph", "minutes_between", "road_graph", "travel_time"]
 
 OFFROAD_KMH = 3.0
 """Walking where there is no road, km/h: Tobler's hiking function gives 6 exp(-3.5 x 0.05) = 5.0 km/h on

@@ -18,9 +18,9 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from . import space
-from .errors import DataError
-from .schemas import Note, notes_of
+from ccm_geo import space
+from ccm_geo.errors import DataError
+from ccm_geo.schemas import Note, notes_of
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
