@@ -285,6 +285,8 @@ def _or_assume(column: Column) -> str:
 
 
 def _text_faults(values: pd.Series, column: Column, rows: Rows) -> Iterator[str]:
+    if isinstance(values.dtype, pd.StringDtype):
+        return
     strange = ~values.map(lambda value: isinstance(value, str))
     if strange.any():
         yield f"{spoken_rows(rows(values.index[strange]))}, {column.name} is not text; give it as text"
@@ -297,6 +299,10 @@ def _no_faults(values: pd.Series, column: Column, rows: Rows) -> Iterator[str]:
 
 def _code_faults(values: pd.Series, column: Column, rows: Rows) -> Iterator[str]:
     parts = values.astype(str)
+    strange = [text for text in parts.unique() if not _is_allowed(text, column)]
+    if not strange:
+        return
+    parts = parts[parts.isin(strange)]
     if column.kind == "codes":
         parts = parts.str.split(";").explode()
     wrong = parts[~parts.isin(column.allowed)]
@@ -308,6 +314,11 @@ def _code_faults(values: pd.Series, column: Column, rows: Rows) -> Iterator[str]
             f"{named}, {column.name} {shown} is not {listed}; map it with "
             f"values={{{column.name!r}: {{{shown}: {column.allowed[0]!r}}}}}, or another column with rename="
         )
+
+
+def _is_allowed(text: str, column: Column) -> bool:
+    parts = text.split(";") if column.kind == "codes" else [text]
+    return all(part in column.allowed for part in parts)
 
 
 def _number_faults(values: pd.Series, column: Column, rows: Rows) -> Iterator[str]:

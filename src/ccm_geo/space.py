@@ -15,6 +15,7 @@ import pyproj
 import shapely
 from affine import Affine
 
+from ._threads import in_chunks
 from .errors import CRSError
 
 LONLAT = pyproj.CRS.from_epsg(4326)
@@ -146,7 +147,13 @@ def study_crs(layer: gpd.GeoDataFrame | gpd.GeoSeries) -> pyproj.CRS:
 def project(layer: gpd.GeoDataFrame | gpd.GeoSeries, crs: pyproj.CRS) -> gpd.GeoSeries:
     """Give the layer's geometry in another CRS, on the same index."""
     geometry = layer.geometry
-    return geometry if geometry.crs == crs else geometry.to_crs(crs)
+    if geometry.crs == crs:
+        return geometry
+
+    def moved(shapes: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return gpd.GeoSeries(shapes, crs=geometry.crs).to_crs(crs).to_numpy()
+
+    return gpd.GeoSeries(in_chunks(moved, geometry.to_numpy()), geometry.index, crs, name=geometry.name)
 
 
 def to_lonlat(layer: gpd.GeoDataFrame | gpd.GeoSeries) -> gpd.GeoSeries:

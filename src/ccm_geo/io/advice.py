@@ -6,6 +6,7 @@ import numpy.typing as npt
 import pandas as pd
 import shapely
 
+from ccm_geo._threads import in_chunks
 from ccm_geo.space import LONLAT, lonlat_bounds, project, require_overlap
 
 from .findings import Findings
@@ -21,10 +22,9 @@ def on_hazards(layer: gpd.GeoDataFrame, metric: gpd.GeoSeries, found: Findings) 
     """Tell of jumps, overlaps, repeated outlines and sizes that contradict the record."""
     _jumps(metric, found)
     _overlaps(metric, found)
-    areas = pd.Series(shapely.area(metric.to_numpy()), layer.index)
-    _same_outline(layer, areas, found)
+    _same_outline(layer, found)
     if "area_recorded_m2" in layer.columns:
-        _recorded_size(layer["area_recorded_m2"], areas, found)
+        _recorded_size(layer["area_recorded_m2"], layer["area_m2"], found)
 
 
 def _jumps(metric: gpd.GeoSeries, found: Findings) -> None:
@@ -48,7 +48,7 @@ def _overlaps(metric: gpd.GeoSeries, found: Findings) -> None:
     if some:
         pick = np.linspace(0, len(one) - 1, _OVERLAP_PAIRS).astype(int)
         one, other = one[pick], other[pick]
-    meet = shapely.overlaps(shapes[one], shapes[other]) | _one_in_other(shapes, one, other)
+    meet = in_chunks(shapely.overlaps, shapes[one], shapes[other]) | _one_in_other(shapes, one, other)
     both = np.unique(np.concatenate([one[meet], other[meet]]))
     if len(both):
         least = "at least " if some else ""
@@ -68,12 +68,11 @@ def _one_in_other(
     return found
 
 
-def _same_outline(layer: gpd.GeoDataFrame, areas: "pd.Series[float]", found: Findings) -> None:
-    alike = layer.geometry.bounds.assign(area=areas.round(3)).duplicated(keep=False).to_numpy()
-    if alike.any():
-        drawn = pd.Series(
-            shapely.to_wkb(shapely.normalize(layer.geometry.to_numpy()[alike])), layer.index[alike]
-        )
+def _same_outline(layer: gpd.GeoDataFrame, found: Findings) -> None:
+    alike = layer[layer["area_m2"].round(3).duplicated(keep=False).to_numpy()]
+    alike = alike[alike.geometry.bounds.duplicated(keep=False).to_numpy()]
+    if len(alike):
+        drawn = pd.Series(shapely.to_wkb(shapely.normalize(alike.geometry.to_numpy())), alike.index)
         again = drawn.index[drawn.duplicated(keep=False)]
         if len(again):
             found.note("advice", "the same outline stands under several ids", again)

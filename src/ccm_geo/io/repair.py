@@ -7,6 +7,7 @@ import pandas as pd
 import shapely
 
 from ccm_geo._columns import Table, plain
+from ccm_geo._threads import in_chunks
 from ccm_geo.space import project, study_crs
 
 from .findings import Findings
@@ -34,7 +35,8 @@ def with_places(layer: gpd.GeoDataFrame, found: Findings, *, needed: bool) -> gp
     ):
         if mask.any():
             found.mend("set aside", what, layer.index[mask])
-    return layer[~(null | empty)]
+    gone = null | empty
+    return layer[~gone] if gone.any() else layer
 
 
 def flat(layer: gpd.GeoDataFrame, found: Findings) -> gpd.GeoDataFrame:
@@ -122,7 +124,7 @@ def valid(layer: gpd.GeoDataFrame, found: Findings) -> gpd.GeoDataFrame:
     """
     shapes = layer.geometry.to_numpy().copy()
     areal = shapely.get_dimensions(shapes) == 2
-    bad = areal & ~shapely.is_valid(shapes)
+    bad = areal & ~in_chunks(shapely.is_valid, shapes)
     if bad.any():
         shapes[bad] = shapely.make_valid(shapes[bad], method="structure", keep_collapsed=False)
     gone = areal & shapely.is_empty(shapes)
@@ -142,12 +144,13 @@ def valid(layer: gpd.GeoDataFrame, found: Findings) -> gpd.GeoDataFrame:
 
 
 def sized(layer: gpd.GeoDataFrame, found: Findings) -> tuple[gpd.GeoDataFrame, gpd.GeoSeries]:
-    """Set slivers aside; give the layer and its geometry in metres."""
+    """Set slivers aside; give the layer with its ``area_m2``, and its geometry in metres."""
     metric = project(layer, study_crs(layer))
-    areas = shapely.area(metric.to_numpy())
-    sliver = areas < SLIVER_M2
-    if sliver.any():
-        found.mend("set aside", f"a sliver: less than {SLIVER_M2:g} m2", layer.index[sliver])
+    layer = layer.assign(area_m2=shapely.area(metric.to_numpy()))
+    sliver = (layer["area_m2"] < SLIVER_M2).to_numpy()
+    if not sliver.any():
+        return layer, metric
+    found.mend("set aside", f"a sliver: less than {SLIVER_M2:g} m2", layer.index[sliver])
     return layer[~sliver], metric[~sliver]
 
 

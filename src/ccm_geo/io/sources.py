@@ -13,6 +13,7 @@ import tempfile
 import warnings
 import zipfile
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -135,8 +136,9 @@ def _existing(path: PathLike, table: str) -> Path:
 def _open_file(path: Path, layer: str | None, table: str) -> Opened:
     name = path.name
     remarks: list[str] = []
-    with warnings.catch_warnings(record=True) as caught:
+    with warnings.catch_warnings(record=True) as caught, ThreadPoolExecutor(1) as beside:
         warnings.simplefilter("always")
+        digest = beside.submit(file_hash, path)
         try:
             frame, remarks = _records(path, layer)
         except (DataError, SourceError):
@@ -150,7 +152,7 @@ def _open_file(path: Path, layer: str | None, table: str) -> Opened:
     ]
     frame = _one_geometry(frame.reset_index(drop=True))
     frame.attrs = {}
-    file = {"file": name, "sha256": file_hash(path), "rows": len(frame), "layer": layer}
+    file = {"file": name, "sha256": digest.result(), "rows": len(frame), "layer": layer}
     return Opened(frame=frame, files=(file,), remarks=tuple(remarks))
 
 

@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 import geopandas as gpd
 import pandas as pd
-import shapely
 
 from ccm_geo import _columns
 from ccm_geo.schemas import PopulationRaster
@@ -89,7 +88,8 @@ def read_hazards(
     --------
     An outline that crosses itself is mended, and the note says so.
 
-    >>> bow = shapely.Polygon([(18, 44), (18.001, 44.001), (18.001, 44), (18, 44.001)])
+    >>> from shapely import Polygon
+    >>> bow = Polygon([(18, 44), (18.001, 44.001), (18.001, 44), (18, 44.001)])
     >>> found = gpd.GeoDataFrame({"hazard_id": ["A"], "status": ["Open"]}, geometry=[bow], crs="EPSG:4326")
     >>> hazards = read_hazards(found, assume={"hazard_class": "SHA"})
     >>> hazards["status"][0], round(hazards["area_m2"][0])
@@ -118,7 +118,7 @@ def _measured(frame: pd.DataFrame, found: Findings) -> pd.DataFrame:
     layer, metric = repair.sized(gpd.GeoDataFrame(frame), found)
     advice.on_hazards(layer, metric, found)
     advice.on_strays(layer, found)
-    return layer.assign(area_m2=shapely.area(metric.to_numpy()))
+    return layer
 
 
 def read_population(
@@ -366,7 +366,8 @@ def read_roads(
 
     Examples
     --------
-    >>> line = shapely.LineString([(18, 44), (18.1, 44)])
+    >>> from shapely import LineString
+    >>> line = LineString([(18, 44), (18.1, 44)])
     >>> found = gpd.GeoDataFrame({"highway": ["track"]}, geometry=[line], crs="EPSG:4326")
     >>> read_roads(found)["road_class"][0]
     'track'
@@ -478,7 +479,8 @@ def read_admin(
 
     Examples
     --------
-    >>> area = shapely.box(-75, 6, -74, 7)
+    >>> from shapely import box
+    >>> area = box(-75, 6, -74, 7)
     >>> read_admin(gpd.GeoDataFrame({"MPIO_CCNCT": ["05001"]}, geometry=[area], crs="EPSG:4326"))["code"][0]
     '05001'
     """
