@@ -12,7 +12,9 @@ import numpy as np
 import pandas as pd
 
 from ccm_geo.planning import ACTIVITIES, Budget, Share, list_options, matrix, prioritize
-from ccm_geo.planning.model import Arcs, Listing, build
+from ccm_geo.planning.arcs import Arcs
+from ccm_geo.planning.listing import Listing
+from ccm_geo.planning.model import build
 from ccm_geo.planning.prices import Rows
 
 

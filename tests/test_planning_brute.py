@@ -14,7 +14,8 @@ from ccm_geo import PlanError
 from ccm_geo.planning import After, Budget, Capacity, LockIn, LockOut, Share, prioritize
 from ccm_geo.planning import solve as engine
 from ccm_geo.planning.check import faults_of
-from ccm_geo.planning.model import Listing, build
+from ccm_geo.planning.listing import Listing
+from ccm_geo.planning.model import build
 
 YEARS = (2027, 2028)
 

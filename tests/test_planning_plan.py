@@ -21,8 +21,10 @@ from ccm_geo.planning import (
     prioritize,
 )
 from ccm_geo.planning import solve as engine
+from ccm_geo.planning.arcs import Arcs
 from ccm_geo.planning.exchange import exchanged
-from ccm_geo.planning.model import Arcs, Listing, build
+from ccm_geo.planning.listing import Listing
+from ccm_geo.planning.model import build
 from ccm_geo.planning.prices import Rows, lowest_bound, use_by_key
 
 MONEY = {2027: 150_000.0, 2028: 100_000.0, 2029: 100_000.0}

@@ -13,7 +13,8 @@ from ccm_geo.schemas import Note, notes_of
 from . import check
 from .conflicts import explain
 from .findings import looked_over
-from .model import Family, Floats, Listing, Mask, Model, build
+from .listing import Floats, Listing, Mask
+from .model import Family, Model, build
 from .plan import Plan
 from .reasons import reasons_of
 from .rules import Rule

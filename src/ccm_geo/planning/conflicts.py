@@ -11,7 +11,9 @@ from scipy import sparse
 from ccm_geo.errors import PlanError
 
 from . import matrix
-from .model import Arcs, Floats, Listing, Model, build
+from .arcs import Arcs
+from .listing import Floats, Listing
+from .model import Model, build
 from .prices import Rows, lowest_bound, nothing_below
 from .rules import Budget
 

@@ -11,7 +11,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from .model import Arcs, Floats, Ints, Mask
+from .arcs import Arcs
+from .listing import Floats, Ints, Mask
 from .prices import Rows, losses_at, values_at, walk
 
 A: TypeAlias = npt.NDArray[Any]
@@ -85,7 +86,7 @@ def _candidates(arcs: Arcs, rows: Rows, prices: Floats, start: Mask) -> _Paths |
     """Collect each hazard's best paths through its options of least loss, doing nothing, and today's path."""
     value = values_at(arcs, rows, prices)
     taken, best, _ = walk(arcs, value, rows.pattern.shape[0])
-    loss = losses_at(arcs, value, best)
+    loss = losses_at(arcs, value)
     rank = _ranks(arcs, loss)
     pull = 1.0 + 2.0 * np.bincount(arcs.hazard, weights=np.abs(value), minlength=len(arcs.start))
     hazards = len(arcs.start)

@@ -8,7 +8,7 @@ import numpy as np
 from ccm_geo.errors import PlanError
 from ccm_geo.schemas import Note
 
-from .model import Listing
+from .listing import Listing
 from .promises import LockIn, LockOut
 from .rules import Budget
 

@@ -5,7 +5,6 @@ what takes an interim option in it that year, is at most what has come into it b
 year instead, such rows leave the solver with a gap of tens of percent.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +12,8 @@ import highspy
 import numpy as np
 from scipy import sparse
 
-from .model import Arcs, Floats, Ints, Mask
+from .arcs import Arcs, Together, together
+from .listing import Floats, Ints, Mask
 from .prices import Rows
 
 _MIP_PRESOLVE_UP_TO = 8_000  # HiGHS 1.15: on long budget rows the presolve overruns any time limit
@@ -25,7 +25,7 @@ _DENSE = 3  # rows that would hold more than this many times the options go thro
 class Matrix:
     """Maximize ``benefit @ x`` with ``lower <= rows @ x <= upper``, x binary where `binary`.
 
-    The first columns are arcs, in their order; further ones are sums by key. The first `coupling` rows are
+    The first columns are arcs, in their order; further ones are sums by key, then bonuses. The first `coupling` rows are
     those that couple hazards, each divided by `scale`.
     """
 
@@ -38,13 +38,22 @@ class Matrix:
     scale: Floats
     positive: Mask | None = None
     """Continuous columns that are 0 or more; the other continuous ones are free."""
+    capped: Mask | None = None
+    """Continuous columns from 0 to 1; columns added behind them are not."""
     sums: sparse.csr_array | None = None
     """What the continuous columns add up of the arcs, where rows go through sums."""
+    bonuses: Together | None = None
+    """What the capped columns stand for."""
 
     def column_values(self, taken: Mask) -> Floats:
         """Give every column its value in a plan."""
         chosen = taken.astype(float)
-        return chosen if self.sums is None else np.concatenate([chosen, self.sums @ chosen])
+        parts = [chosen]
+        if self.sums is not None:
+            parts.append(self.sums @ chosen)
+        if self.bonuses is not None:
+            parts.append(self.bonuses.had(chosen))
+        return np.concatenate(parts)
 
 
 def compiled(arcs: Arcs, rows: Rows, fixed: Mask | None = None) -> Matrix:
@@ -59,54 +68,66 @@ def compiled(arcs: Arcs, rows: Rows, fixed: Mask | None = None) -> Matrix:
     fixed
         Arcs that are taken, of hazards that are settled; None: all are free.
     """
-    free = np.ones(len(arcs.benefit), bool)
+    settled = np.zeros(len(arcs.start), bool)
     spent = np.zeros(rows.pattern.shape[0])
-    if fixed is not None:
-        settled = np.zeros(len(arcs.start), bool)
-        settled[arcs.hazard[fixed]] = True
-        free = ~settled[arcs.hazard]
-        for keys, coefs in zip(arcs.keys[:, fixed], arcs.coefs[:, fixed], strict=True):
+    taken = np.zeros(len(arcs.benefit), bool) if fixed is None else fixed
+    if taken.any():
+        settled[arcs.hazard[taken]] = True
+        for keys, coefs in zip(arcs.keys[:, taken], arcs.coefs[:, taken], strict=True):
             spent += np.bincount(keys, weights=coefs, minlength=len(spent))
         spent[-1] = 0.0
-    return _matrix(arcs if free.all() else arcs.keep(free), rows, rows.pattern.T @ spent)
+    free = ~settled[arcs.hazard]
+    bonuses = together(arcs, taken, settled)
+    return _matrix(arcs if free.all() else arcs.keep(free), rows, rows.pattern.T @ spent, bonuses)
 
 
-def _matrix(arcs: Arcs, rows: Rows, used: Floats) -> Matrix:
+def _matrix(arcs: Arcs, rows: Rows, used: Floats, bonuses: Together) -> Matrix:
     count = len(arcs.benefit)
     body, rhs = _path_rows(arcs)
     need, least = _end_rows(arcs)
     order, most = _mark_rows(arcs)
+    own = sparse.csr_array(sparse.vstack([body, need, order]))
+    own_lower = np.concatenate([np.full(len(rhs), -np.inf), least, np.full(len(most), -np.inf)])
+    own_upper = np.concatenate([rhs, np.full(len(least), np.inf), most])
     by_key = _by_key(arcs, rows.pattern.shape[0])
     lower, upper = rows.lower - used, rows.upper - used
     coupling = sparse.csr_array(rows.pattern.T @ by_key)
     scale = _scales(coupling)
+    sums, link = None, sparse.csr_array((0, count))
     if coupling.nnz > _DENSE * (count + rows.pattern.nnz):
-        coupling, body, need, order, sums = _through_sums(by_key, rows, (body, need, order))
+        coupling, own, sums = _through_sums(by_key, rows, own)
         link = sparse.csr_array(sparse.hstack([sums, -sparse.identity(sums.shape[0])]))
-    else:
-        sums, link = None, sparse.csr_array((0, count))
+    width, extra = coupling.shape[1], len(bonuses.worth)
     shrink = sparse.diags_array(1.0 / scale)
-    width = coupling.shape[1]
+    whole = sparse.csr_array(sparse.vstack([shrink @ coupling, link, own]))
+    lower = np.concatenate([lower / scale, np.zeros(link.shape[0]), own_lower])
+    upper = np.concatenate([upper / scale, np.zeros(link.shape[0]), own_upper])
+    if extra:
+        whole = _with_bonuses(whole, bonuses)
+        lower = np.concatenate([lower, np.full(len(bonuses.of), -np.inf)])
+        upper = np.concatenate([upper, np.zeros(len(bonuses.of))])
+    place = np.arange(width + extra)
     return Matrix(
-        benefit=np.concatenate([arcs.benefit, np.zeros(width - count)]),
-        rows=sparse.csr_array(sparse.vstack([shrink @ coupling, link, body, need, order])),
-        lower=np.concatenate(
-            [
-                lower / scale,
-                np.zeros(link.shape[0]),
-                np.full(len(rhs), -np.inf),
-                least,
-                np.full(len(most), -np.inf),
-            ]
-        ),
-        upper=np.concatenate(
-            [upper / scale, np.zeros(link.shape[0]), rhs, np.full(len(least), np.inf), most]
-        ),
-        binary=np.arange(width) < count,
+        benefit=np.concatenate([arcs.benefit, np.zeros(width - count), bonuses.worth]),
+        rows=whole,
+        lower=lower,
+        upper=upper,
+        binary=place < count,
+        capped=place >= width,
         coupling=len(scale),
         scale=scale,
         sums=sums,
+        bonuses=bonuses,
     )
+
+
+def _with_bonuses(whole: sparse.csr_array, bonuses: Together) -> sparse.csr_array:
+    """Add a column for each bonus, and a row for each of its needs: had at most as far as that is met."""
+    needs, extra = len(bonuses.of), len(bonuses.worth)
+    gap = sparse.csr_array((needs, whole.shape[1] - bonuses.needs.shape[1]))
+    had = sparse.csr_array((np.ones(needs), (np.arange(needs), bonuses.of)), shape=(needs, extra))
+    wide = sparse.hstack([whole, sparse.csr_array((whole.shape[0], extra))])
+    return sparse.csr_array(sparse.vstack([wide, sparse.hstack([-bonuses.needs, gap, had])]))
 
 
 def _by_key(arcs: Arcs, keys: int) -> sparse.csr_array:
@@ -128,7 +149,7 @@ def _scales(coupling: sparse.csr_array) -> Floats:
     return out
 
 
-def _through_sums(by_key: sparse.csr_array, rows: Rows, others: Sequence[sparse.csr_array]) -> Any:
+def _through_sums(by_key: sparse.csr_array, rows: Rows, own: sparse.csr_array) -> Any:
     """Put a column for each key's sum between arcs and rows, where rows hold nearly every arc."""
     keys = by_key.shape[0] - 1
     size = _scales(by_key)[:keys]
@@ -136,8 +157,7 @@ def _through_sums(by_key: sparse.csr_array, rows: Rows, others: Sequence[sparse.
     count = by_key.shape[1]
     none = sparse.csr_array((rows.pattern.shape[1], count))
     coupling = sparse.csr_array(sparse.hstack([none, rows.pattern[:keys].T @ sparse.diags_array(size)]))
-    wide = [sparse.csr_array(sparse.hstack([o, sparse.csr_array((o.shape[0], keys))])) for o in others]
-    return coupling, *wide, sums
+    return coupling, sparse.csr_array(sparse.hstack([own, sparse.csr_array((own.shape[0], keys))])), sums
 
 
 def _path_rows(arcs: Arcs) -> tuple[sparse.csr_array, Floats]:
@@ -322,9 +342,12 @@ def _loaded(matrix: Matrix, size: float, *, relaxed: bool) -> Any:
     lp = highspy.HighsLp()
     lp.num_col_, lp.num_row_ = len(matrix.benefit), len(matrix.lower)
     lp.col_cost_ = -matrix.benefit * size
-    bounded = matrix.binary if matrix.positive is None else matrix.binary | matrix.positive
+    most_one = matrix.binary.copy()
+    if matrix.capped is not None:
+        most_one[: len(matrix.capped)] |= matrix.capped
+    bounded = most_one if matrix.positive is None else most_one | matrix.positive
     lp.col_lower_ = np.where(bounded, 0.0, -highspy.kHighsInf)
-    lp.col_upper_ = np.where(matrix.binary, 1.0, highspy.kHighsInf)
+    lp.col_upper_ = np.where(most_one, 1.0, highspy.kHighsInf)
     lp.row_lower_ = np.where(np.isinf(matrix.lower), -highspy.kHighsInf, matrix.lower)
     lp.row_upper_ = np.where(np.isinf(matrix.upper), highspy.kHighsInf, matrix.upper)
     lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise

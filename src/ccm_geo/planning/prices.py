@@ -6,13 +6,22 @@ plan can avert (Lagrange). This module looks for the prices at which that bound 
 
 import contextlib
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 from scipy import optimize, sparse
 
 from . import _paths
-from .model import Arcs, Floats, Listing, Mask, Model
+from .arcs import Arcs
+from .listing import Floats, Listing, Mask
+from .model import Model
+
+T = TypeVar("T")
+_PARTS, _THREADS = 8, 2
+_ALONE_UP_TO = 50_000  # options; below, threads cost more than they bring
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,24 +65,26 @@ class Rows:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What the hazards do at given prices."""
+    """What the hazards do at given prices; `best` is the value of each path, `gain` that of each block."""
 
     prices: Floats
     bound: float
     taken: Mask = field(repr=False)
     best: Floats = field(repr=False)
+    gain: Floats = field(repr=False)
     use: Floats = field(repr=False)
 
 
-def answer(arcs: Arcs, rows: Rows, prices: Floats, benefit: Floats | None = None) -> Answer:
-    """Let every hazard take its best path at these prices."""
-    taken, best, by_key = walk(arcs, values_at(arcs, rows, prices, benefit), rows.pattern.shape[0])
-    bound = float(best.sum()) + rows.price_of_limits(prices)
-    return Answer(prices=prices, bound=bound, taken=taken, best=best, use=rows.pattern.T @ by_key)
+def answer(arcs: Arcs, rows: Rows, prices: Floats) -> Answer:
+    """Let every hazard take its best path at these prices, blocks what is best for all their hazards."""
+    taken, best, gain, by_key = _asked(arcs, values_at(arcs, rows, prices), rows.pattern.shape[0])
+    bound = float(gain.sum()) + rows.price_of_limits(prices)
+    use = rows.pattern.T @ by_key
+    return Answer(prices=prices, bound=bound, taken=taken, best=best, gain=gain, use=use)
 
 
 def walk(arcs: Arcs, value: Floats, keys: int) -> tuple[Mask, Floats, Floats]:
-    """Let every hazard take its most valuable path.
+    """Let every hazard take its most valuable path, blocks what is most valuable for all their hazards.
 
     Returns
     -------
@@ -81,21 +92,51 @@ def walk(arcs: Arcs, value: Floats, keys: int) -> tuple[Mask, Floats, Floats]:
         Arcs taken; value of each hazard's path, -inf where none keeps its marks; use by key, of which
         there are `keys`, the last ("none") always 0.
     """
-    taken, best, use = np.empty(len(value), bool), np.empty(len(arcs.start)), np.zeros(keys)
-    _paths.best_paths(
-        arcs.first, arcs.start, arcs.low, arcs.marks, arcs.must, arcs.year, arcs.src, arcs.dst,
-        arcs.sets, arcs.asks, value, arcs.keys, arcs.coefs, taken, best, use,
-    )  # fmt: skip
-    use[-1] = 0.0
+    taken, best, _, use = _asked(arcs, value, keys)
     return taken, best, use
 
 
-def values_at(arcs: Arcs, rows: Rows, prices: Floats, benefit: Floats | None = None) -> Floats:
-    """Benefit of every arc less what it uses at its prices."""
+def _asked(arcs: Arcs, value: Floats, keys: int) -> tuple[Mask, Floats, Floats, Floats]:
+    """Ask the blocks, in equal parts side by side; sums come out the same on any number of processors."""
+    blocks = arcs.blocks
+    taken, best = np.empty(len(value), bool), np.empty(len(arcs.start))
+    gain = np.empty(len(blocks.bonus))
+
+    def ask(span: tuple[int, int]) -> Floats:
+        use = np.zeros(keys)
+        _paths.best_paths(
+            *span, blocks.first, blocks.members, blocks.bonus, arcs.first, arcs.start, arcs.low, arcs.ends,
+            arcs.marks, arcs.must, arcs.year, arcs.src, arcs.dst, arcs.sets, arcs.asks, value, arcs.keys,
+            arcs.coefs, taken, best, gain, use,
+        )  # fmt: skip
+        return use
+
+    use = np.sum(_side_by_side(ask, len(gain), len(value)), axis=0)
+    use[-1] = 0.0
+    return taken, best, gain, use
+
+
+def _side_by_side(task: Callable[[tuple[int, int]], T], count: int, work: int) -> list[T]:
+    """Do a task for parts of 0 to `count`, in two threads where there is much work."""
+    parts = _PARTS if work > _ALONE_UP_TO else 1
+    at = np.linspace(0, count, parts + 1).astype(int).tolist()
+    spans = list(zip(at[:-1], at[1:], strict=True))
+    if parts == 1:
+        return [task(span) for span in spans]
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return list(pool.map(task, spans))
+
+
+def values_at(arcs: Arcs, rows: Rows, prices: Floats) -> Floats:
+    """Most that every arc can bring, less what it uses at its prices."""
     by_key = rows.pattern @ prices
     by_key[-1] = 0.0
     value = np.empty(len(arcs.benefit))
-    _paths.price_values(arcs.benefit if benefit is None else benefit, arcs.keys, arcs.coefs, by_key, value)
+
+    def price(span: tuple[int, int]) -> None:
+        _paths.price_values(*span, arcs.most, arcs.keys, arcs.coefs, by_key, value)
+
+    _side_by_side(price, len(value), len(value))
     return value
 
 
@@ -109,16 +150,17 @@ def use_by_key(arcs: Arcs, taken: Mask, keys: int) -> Floats:
 
 
 def losses(arcs: Arcs, rows: Rows, found: Answer) -> Floats:
-    """How much worse than its hazard's best path the best path through each arc is; see `_paths`."""
-    return losses_at(arcs, values_at(arcs, rows, found.prices), found.best)
+    """How much worse than its block's best choice the best choice with each arc is; see `_paths`."""
+    return losses_at(arcs, values_at(arcs, rows, found.prices))
 
 
-def losses_at(arcs: Arcs, value: Floats, best: Floats) -> Floats:
+def losses_at(arcs: Arcs, value: Floats) -> Floats:
     """Say the same for values at hand."""
-    loss = np.empty(len(value))
+    loss, blocks = np.empty(len(value)), arcs.blocks
     _paths.path_losses(
-        arcs.first, arcs.start, arcs.low, arcs.marks, arcs.year, arcs.src, arcs.dst, value, best, loss
-    )
+        blocks.first, blocks.members, blocks.bonus, arcs.first, arcs.start, arcs.low, arcs.ends, arcs.marks,
+        arcs.year, arcs.src, arcs.dst, value, loss,
+    )  # fmt: skip
     return loss
 
 

@@ -12,7 +12,8 @@ from scipy import sparse
 from ccm_geo.errors import DataError
 from ccm_geo.schemas import Note
 
-from .model import Compiled, Family, Floats, Ints, Listing, Marks, Mask, Where, leads_on, matching
+from .listing import Floats, Ints, Listing, Mask, Where, leads_on, matching
+from .model import Compiled, Family, Marks
 from .rules import Rule, listed, rows_where
 
 

@@ -8,7 +8,9 @@ import pandas as pd
 
 from ccm_geo.errors import DataError
 
-from .model import Arcs, Floats, Listing, Mask, Model, build, leads_on
+from .arcs import Arcs
+from .listing import Floats, Listing, Mask, leads_on
+from .model import Model, build
 from .prices import plain, walk
 from .promises import LockOut
 

@@ -6,7 +6,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from .model import Arcs, Floats, Ints, Listing, Mask, Model
+from .arcs import Arcs
+from .listing import Floats, Ints, Listing, Mask
+from .model import Model
 from .prices import Rows, values_at, walk
 from .solve import Solution
 

@@ -1,4 +1,4 @@
-"""What a plan must keep within: money by year, teams by region, a fair share for everyone.
+"""What a plan must keep within: money by year, teams by region.
 
 Each rule is a value. It knows how to lay itself over the options as rows (`compiled`) and, apart from
 that, how to test a finished plan with plain sums (`faults`).
@@ -6,7 +6,7 @@ that, how to test a finished plan with plain sums (`faults`).
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any
 
@@ -14,11 +14,13 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from ccm_geo.errors import DataError, PlanError
+from ccm_geo.errors import DataError
 from ccm_geo.schemas import Note
 
-from .model import Compiled, Family, Listing, Where, matching
-from .prices import richest_use
+from .listing import Floats, Listing, Mask, Where, matching
+from .model import Compiled, Family
+
+GIVEN = 1e-6  # a knob turned by less than this is not turned
 
 
 class Rule(ABC):
@@ -40,6 +42,26 @@ class Rule(ABC):
     @abstractmethod
     def faults(self, chosen: pd.DataFrame, options: pd.DataFrame) -> list[str]:
         """Name every way in which chosen rows break the rule; plain sums, nothing of `compiled`."""
+
+    @property
+    def spoken(self) -> str:
+        """Its name with its numbers, for the list of rules in conflict."""
+        return self.title
+
+    def spendable(self, of: str) -> float:  # noqa: ARG002 - most rules limit nothing in all
+        """Return the most of a column that any plan under this rule can use in all."""
+        return math.inf
+
+    def knobs(self, families: Sequence[Family]) -> sparse.csr_array:
+        """Say what could be loosened: a column for each knob, what one unit of it gives each row."""
+        return sparse.csr_array(sparse.identity(sum(len(f.labels) for f in families)))
+
+    def cure(self, families: Sequence[Family], given: Floats, taken: Mask) -> str:  # noqa: ARG002 - shares look at the plan
+        """Say how far each knob must be turned; `given` holds the units, `taken` the plan that needs them."""
+        labels = [label for f in families for label in f.labels]
+        return joined(
+            f"{label} loosened by {g:g}" for label, g in zip(labels, given, strict=True) if g > GIVEN
+        )
 
     def bonuses(self, chosen: pd.DataFrame, options: pd.DataFrame) -> dict[str, float]:  # noqa: ARG002 - most bring none
         """Say what chosen rows bring together, beyond the benefit of each; nothing of `compiled`."""
@@ -128,6 +150,34 @@ class Budget(Rule):
         )
         return Compiled(families=(family,))
 
+    @property
+    def spoken(self) -> str:
+        """Its name with its money."""
+        given = self.amount
+        by_year = (
+            joined((f"{y}: {a:,.2f}" for y, a in given.items()), ", ") if isinstance(given, Mapping) else ""
+        )
+        return f"{self.title} ({by_year or f'{given:,.2f}'})"
+
+    def spendable(self, of: str) -> float:
+        """Add up the money, where it is the only money there is."""
+        if of != self.of or self.where is not None:
+            return math.inf
+        return total(self.amount.values()) if isinstance(self.amount, Mapping) else float(self.amount)
+
+    def knobs(self, families: Sequence[Family]) -> sparse.csr_array:
+        """One knob a year; with carry-over its money helps all later years too."""
+        return sparse.csr_array(families[0].pattern.T)
+
+    def cure(self, families: Sequence[Family], given: Floats, taken: Mask) -> str:  # noqa: ARG002 - as in Rule
+        """Name the amounts that would do."""
+        now = list(self.amount.values()) if isinstance(self.amount, Mapping) else [self.amount]
+        return joined(
+            f"{label} of {np.ceil(100 * (a + g) - 1e-4) / 100:,.2f} in place of {a:,.2f}"
+            for label, a, g in zip(families[0].labels, now, given, strict=True)
+            if g > GIVEN
+        )
+
     def faults(self, chosen: pd.DataFrame, options: pd.DataFrame) -> list[str]:  # noqa: ARG002 - as in Rule
         """Add up what is spent, year by year."""
         rows = rows_where(chosen, self.where)
@@ -159,63 +209,89 @@ class Capacity(Rule):
     Parameters
     ----------
     amount
-        By region, or one number for every region; for each year, or by year: ``{"P01": {2027: 24}}``.
-        A region that is not named has no teams; a year that is not named has none either.
+        Team-months of work that can be done in a year: by region, or one number for every region; for
+        each year, or by year: ``{"P01": {2027: 24}}``. With `season` it is team-months under contract
+        (teams times 12), of which the season's share can be worked. A region that is not named has no
+        teams; a year that is not named has none either.
     by
-        Column of the options that names the region; None for teams that work everywhere.
+        Column of the options that names the region; None for teams that work everywhere, whose
+        amount is a number or goes by year.
     of
         Column of the options that is used up, here team-months.
     where
         Only options with these values count, for example ``{"activity": ["clearance", "bac"]}``.
+    season
+        Months of 12 in which work is possible: by region, or one number. Every region with teams must
+        be named; None: `amount` is what can be worked, whatever the season.
     name
         What to call it.
 
+    Notes
+    -----
+    The limit of a region and year is amount * season / 12.
+
     Examples
     --------
-    >>> Capacity({"P01": 24, "P02": 12}).title
-    'Capacity'
+    >>> Capacity({"P01": 24, "P02": 12}, season={"P01": 8, "P02": 12}).limit("P01", 24)
+    16.0
     """
 
-    amount: Mapping[str, Mapping[int, float] | float] | float
+    amount: Mapping[Any, Mapping[int, float] | float] | float
     _: KW_ONLY
     by: str | None = "adm1"
     of: str = "team_months"
     where: Where | None = None
+    season: Mapping[str, float] | float | None = None
     name: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse amounts that are none, and regions without a column."""
+        """Refuse amounts that are none, regions without a column, and seasons longer than a year."""
         regions = self.amount.values() if isinstance(self.amount, Mapping) else [self.amount]
         flat = [a for r in regions for a in (r.values() if isinstance(r, Mapping) else [r])]
         if not all(isinstance(a, (int, float, np.number)) and a >= 0 and math.isfinite(a) for a in flat):
             raise DataError(f"{self.title}: amounts must be numbers of 0 or more, not {self.amount!r}")
-        if self.by is None and isinstance(self.amount, Mapping) and set(self.amount) != {""}:
+        whole = isinstance(self.amount, Mapping) and set(self.amount) != {""}
+        if self.by is None and whole and not all(isinstance(y, (int, np.integer)) for y in self.amount):  # type: ignore[union-attr]
             raise DataError(f"{self.title}: amounts by region need by=, the column that names the region")
+        months = self.season.values() if isinstance(self.season, Mapping) else [self.season]
+        if self.season is not None and not all(0 < m <= 12 for m in months):  # type: ignore[operator]
+            raise DataError(
+                f"{self.title}: a season has more than 0 and at most 12 months, not {self.season!r}"
+            )
+        if self.by is None and isinstance(self.season, Mapping):
+            raise DataError(f"{self.title}: seasons by region need by=, the column that names the region")
+
+    def limit(self, region: str, amount: float) -> float:
+        """Return what can be worked of an amount in the season of a region."""
+        months = self.season.get(region, 12.0) if isinstance(self.season, Mapping) else self.season
+        return float(amount) if months is None else amount * months / 12
 
     def fitted(self, listing: Listing, rules: tuple[Rule, ...]) -> tuple["Capacity", list[Note]]:  # noqa: ARG002 - as in Rule
         """Name every region and year of the options."""
         years = [int(y) for y in listing.years]
         if self.by is None:
-            return replace(self, amount={"": dict.fromkeys(years, float(self.amount))}), []  # type: ignore[arg-type]
+            own = self.amount.get("", self.amount) if isinstance(self.amount, Mapping) else self.amount
+            return replace(self, amount={"": _by_year(own, years)}), []
         if self.by not in listing.frame:
             told = listed(listing.frame.columns)
             raise DataError(f"{self.title}: no column {self.by!r}; the options have {told}")
         regions = sorted(listing.frame[self.by].dropna().unique().tolist(), key=str)
         given = self.amount if isinstance(self.amount, Mapping) else dict.fromkeys(regions, self.amount)
-        absent = [r for r in given if r not in regions]
-        if absent:
+        for named in (given, self.season if isinstance(self.season, Mapping) else {}):
+            absent = [r for r in named if r not in regions]
+            if absent:
+                raise DataError(
+                    f"{self.title}: no option has {self.by} {absent[0]!r}; known are {listed(regions[:20])}"
+                )
+        if isinstance(self.season, Mapping) and (open_ := [r for r in given if r not in self.season]):
             raise DataError(
-                f"{self.title}: no option has {self.by} {absent[0]!r}; known are {listed(regions[:20])}"
+                f"{self.title}: season= names no months for {listed(open_[:10])}; 12 for all year"
             )
         without = [r for r in regions if r not in given]
         text = f"{self.title} names no teams for {listed(without[:10])}: no work is planned there"
         notes = [Note("plan", "assumed", text, len(without))] if without else []
-        notes += _unnamed(listing.frame[self.by], self.title)
-        amount = {}
-        for region in regions:
-            own = given.get(region, 0.0)
-            amount[region] = {y: float(own.get(y, 0.0) if isinstance(own, Mapping) else own) for y in years}
-        return replace(self, amount=amount), notes
+        notes += unnamed(listing.frame[self.by], self.title)
+        return replace(self, amount={r: _by_year(given.get(r, 0.0), years) for r in regions}), notes
 
     def compiled(self, listing: Listing, number: int) -> Compiled:
         """One row per region and year."""
@@ -226,11 +302,11 @@ class Capacity(Rule):
         if self.by is not None:
             region = pd.Index(list(amount)).get_indexer(pd.Index(listing.frame[self.by].astype(object)))
         key = np.where(held & (region >= 0), region * len(years) + np.searchsorted(years, listing.year), -1)
-        limits = np.array([a for by_year in amount.values() for a in by_year.values()])
+        limits = np.array([self.limit(r, a) for r, by_year in amount.items() for a in by_year.values()])
         family = Family(
             rule=number,
             labels=tuple(
-                " ".join(filter(None, (self.title, r, str(y)))) for r, ys in amount.items() for y in ys
+                " ".join(filter(None, (self.title, str(r), str(y)))) for r, ys in amount.items() for y in ys
             ),
             key=key,
             coef=listing.numbers(self.of, self.title),
@@ -241,17 +317,33 @@ class Capacity(Rule):
         )
         return Compiled(families=(family,))
 
+    def cure(self, families: Sequence[Family], given: Floats, taken: Mask) -> str:  # noqa: ARG002 - as in Rule
+        """Name the work that teams would have to be able to do."""
+        family, unit = families[0], self.of.replace("team_months", "team-months")
+        season = " worked in season" if self.season is not None else ""
+        return joined(
+            f"{label} of {math.ceil(100 * (u + g) - 1e-4) / 100:,g} {unit}{season} in place of {u:,g}"
+            for label, u, g in zip(family.labels, family.upper, given, strict=True)
+            if g > GIVEN
+        )
+
     def faults(self, chosen: pd.DataFrame, options: pd.DataFrame) -> list[str]:  # noqa: ARG002 - as in Rule
         """Add up the work of each region and year."""
         rows = rows_where(chosen, self.where)
         found = []
         for region, by_year in self.amount.items() if isinstance(self.amount, Mapping) else ():
             own = rows if self.by is None else rows[rows[self.by] == region]
-            for year, limit in by_year.items() if isinstance(by_year, Mapping) else ():
+            months = self.season.get(region, 12) if isinstance(self.season, Mapping) else self.season
+            for year, amount in by_year.items() if isinstance(by_year, Mapping) else ():
+                limit = amount if months is None else amount * months / 12
                 used = own.loc[own["year"] == year, self.of] if "year" in own else own[self.of]
                 if exceeds(used, limit):
                     found.append(f"{self.title} {region} {year}: {total(used):,.2f} of {limit:,.2f}")
         return found
+
+
+def _by_year(amount: Any, years: Sequence[int]) -> dict[int, float]:
+    return {y: float(amount.get(y, 0.0) if isinstance(amount, Mapping) else amount) for y in years}
 
 
 def total(amounts: Iterable[float]) -> float:
@@ -275,168 +367,16 @@ def rows_where(table: pd.DataFrame, where: Any) -> pd.DataFrame:
 
 def listed(items: Iterable[Any]) -> str:
     """Write items one after the other."""
-    return ", ".join(map(str, items))
+    return joined(items, ", ")
 
 
-@dataclass(frozen=True)
-class Share(Rule):
-    """Every region, or group, gets at least or at most a share of what the plan spends.
-
-    Parameters
-    ----------
-    column
-        Column of the options that names the region or group.
-    at_least, at_most
-        Share from 0 to 1 of the plan's total, for every value of the column, or by value.
-        A region that could not use its share, with all its areas released, is held to
-        what it could use; a note says so.
-    of
-        Column that is shared out: money, area, people.
-    where
-        Only options with these values count, in the region and in the total.
-    name
-        What to call it.
-
-    Examples
-    --------
-    >>> Share("adm1", at_least=0.05)
-    Share(column='adm1', at_least=0.05, at_most=None, of='cost_usd', where=None, name='')
-    """
-
-    column: str
-    _: KW_ONLY
-    at_least: Mapping[str, float] | float | None = None
-    at_most: Mapping[str, float] | float | None = None
-    of: str = "cost_usd"
-    where: Where | None = None
-    name: str = ""
-
-    def __post_init__(self) -> None:
-        """Refuse shares that are none."""
-        if self.at_least is None and self.at_most is None:
-            raise DataError(f"{self.title}: give at_least= or at_most=, a share from 0 to 1")
-        for given in (self.at_least, self.at_most):
-            shares = given.values() if isinstance(given, Mapping) else [0.0 if given is None else given]
-            if not all(0 <= s <= 1 for s in shares):
-                raise DataError(f"{self.title}: shares go from 0 to 1, not {given!r}")
-
-    @property
-    def title(self) -> str:
-        """Its name in messages and tables."""
-        return self.name or f"Share of {self.column}"
-
-    def fitted(self, listing: Listing, rules: tuple[Rule, ...]) -> tuple["Share", list[Note]]:
-        """Spell the shares out by region; hold no region to more than it could use."""
-        if self.column not in listing.frame:
-            raise DataError(
-                f"{self.title}: no column {self.column!r}; the options have {listed(listing.frame.columns)}"
-            )
-        regions = sorted(listing.frame[self.column].dropna().unique().tolist(), key=str)
-        floors, ceilings = (self._by_region(given, regions) for given in (self.at_least, self.at_most))
-        asked = math.fsum(floors.values())
-        if asked > 1 + 1e-9:
-            raise PlanError(
-                f"{self.title}: floors for {len(floors)} values of {self.column} add up to {asked:.0%}",
-                conflict=[f"{self.title}: {asked:.0%} of one total"],
-                cures=[f"at_least={math.floor(1e4 / len(floors)) / 1e4:g} for each, or fewer of them"],
-            )
-        notes = _unnamed(listing.frame[self.column], self.title)
-        floors, said = self._usable(floors, listing, rules)
-        return replace(self, at_least=floors or None, at_most=ceilings or None), [*notes, *said]
-
-    def _by_region(self, given: Mapping[str, float] | float | None, regions: list[str]) -> dict[str, float]:
-        if given is None:
-            return {}
-        if not isinstance(given, Mapping):
-            return dict.fromkeys(regions, float(given))
-        absent = [r for r in given if r not in regions]
-        if absent:
-            raise DataError(
-                f"{self.title}: no option has {self.column} {absent[0]!r}; known are {listed(regions[:20])}"
-            )
-        return {r: float(s) for r, s in given.items()}
-
-    def _usable(
-        self, floors: dict[str, float], listing: Listing, rules: tuple[Rule, ...]
-    ) -> tuple[dict[str, float], list[Note]]:
-        if not floors:
-            return floors, []
-        amount = np.where(
-            matching(listing.frame, self.where, self.title), listing.numbers(self.of, self.title), 0.0
-        )
-        use = richest_use(listing, amount, listing.numbers(self.of, self.title))
-        codes, regions = pd.factorize(listing.frame[self.column])
-        own = codes[listing.first[:-1]]
-        if (codes != own[listing.hazard]).any():
-            return floors, []  # not a column of hazards (activity, year): what it could use is not known
-        most = dict(
-            zip(regions, np.bincount(own + 1, weights=use, minlength=len(regions) + 1)[1:], strict=True)
-        )
-        money = [
-            math.fsum(r.amount.values()) if isinstance(r.amount, Mapping) else r.amount
-            for r in rules
-            if isinstance(r, Budget) and r.of == self.of and r.where is None
-        ]
-        whole = min([float(use.sum()), *money])
-        notes, held = [], dict(floors)
-        for region, share in floors.items():
-            can = float(most.get(region, 0.0))
-            if share * whole > can:
-                held[region] = can / whole * (1 - 1e-9)
-                text = (
-                    f"{self.title}: {region} cannot use {share:.1%} of the total; all its areas take "
-                    f"{held[region]:.2%}, and that is its floor"
-                )
-                notes.append(Note("plan", "advice", text))
-        return held, notes
-
-    def compiled(self, listing: Listing, number: int) -> Compiled:
-        """Two sets of rows: region's sum less its share of the total, at least 0 or at most 0."""
-        held = matching(listing.frame, self.where, self.title)
-        coef = listing.numbers(self.of, self.title)
-        codes, regions = pd.factorize(listing.frame[self.column])
-        codes = np.where(codes < 0, len(regions), codes)  # no region: counts in the total only
-        place = {r: i for i, r in enumerate(regions)}
-        families = []
-        for given, floor in ((self.at_least, True), (self.at_most, False)):
-            if not isinstance(given, Mapping):
-                continue
-            shares = np.array(list(given.values()), dtype=float)
-            own = np.zeros((len(regions) + 1, len(shares)))
-            own[[place[r] for r in given], np.arange(len(shares))] = 1.0
-            families.append(
-                Family(
-                    rule=number,
-                    labels=tuple(f"{self.title} {r}" for r in given),
-                    key=np.where(held, codes, -1),
-                    coef=coef,
-                    pattern=sparse.csr_array(own - shares),
-                    lower=np.full(len(shares), 0.0 if floor else -np.inf),
-                    upper=np.full(len(shares), np.inf if floor else 0.0),
-                    column=self.of,
-                    shares=shares,
-                )
-            )
-        return Compiled(families=tuple(families))
-
-    def faults(self, chosen: pd.DataFrame, options: pd.DataFrame) -> list[str]:  # noqa: ARG002 - as in Rule
-        """Add up each region and hold it against its share of the total."""
-        rows = rows_where(chosen, self.where)
-        whole = total(rows[self.of])
-        slack = 1e-7 * max(whole, 1e-9)
-        found = []
-        for given, floor in ((self.at_least, True), (self.at_most, False)):
-            for region, share in given.items() if isinstance(given, Mapping) else ():
-                got = total(rows.loc[rows[self.column] == region, self.of])
-                if (got < share * whole - slack) if floor else (got > share * whole + slack):
-                    word = "at least" if floor else "at most"
-                    found.append(
-                        f"{self.title}: {region} gets {got:,.2f} of {whole:,.2f}, not {word} {share:.2%}"
-                    )
-        return found
+def joined(items: Iterable[Any], between: str = " and ") -> str:
+    """Write items with a word between them."""
+    return between.join(map(str, items))
 
 
-def _unnamed(column: pd.Series, title: str) -> list[Note]:
+def unnamed(column: pd.Series, title: str) -> list[Note]:
+    """Count the rows that name no value."""
     count = int(column.isna().sum())
     text = f"{title}: {count:,} options name no {column.name}; they count in the total only"
     return [Note("plan", "unknown", text, count)] if count else []

@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from . import matrix
+from .arcs import Arcs
 from .exchange import exchanged
-from .model import Arcs, Floats, Mask, Model
+from .listing import Floats, Mask
+from .model import Model
 from .prices import Answer, Rows, answer, losses, lowest_bound, nothing_below, use_by_key
 
 SMALL = 4_000  # options that one matrix takes at once
@@ -145,7 +147,7 @@ class _Search:
             return False
         if not self.keeps(taken):
             return False
-        benefit = float(self.arcs.benefit[taken].sum())
+        benefit = self.arcs.worth(taken)
         if benefit > self.benefit:
             self.plan, self.benefit = taken, benefit
         return True
@@ -165,11 +167,11 @@ class _Search:
             idle = rows[last & (self.arcs.benefit[rows] <= 0) & (self.arcs.sets[rows] == 0)]
             shorter = plan.copy()
             shorter[idle] = False
-            if not len(idle) or not self.keeps(shorter):
+            if not len(idle) or not self.keeps(shorter) or self.arcs.worth(shorter) < self.benefit:
                 break
             plan = shorter
         if plan is not None:
-            self.plan, self.benefit = plan, float(self.arcs.benefit[plan].sum())
+            self.plan, self.benefit = plan, self.arcs.worth(plan)
 
     def done(self) -> bool:
         if self.plan is None:
@@ -189,15 +191,16 @@ class _Search:
         order = order[np.isfinite(extra[order])]
         near = base.copy()
         near[order] = True
-        open_hazard = np.zeros(len(self.arcs.start), bool)
-        open_hazard[self.arcs.hazard[order]] = True
-        open_hazard |= self.priced.best <= float(extra[order].max(initial=0.0))
+        block = self.arcs.blocks.of
+        open_block = np.zeros(len(self.arcs.blocks.bonus), bool)
+        open_block[block[self.arcs.hazard[order]]] = True
+        open_block |= self.priced.gain <= float(extra[order].max(initial=0.0))
         arcs = self.arcs.keep(near)
-        fixed = base[near] & ~open_hazard[arcs.hazard]
+        fixed = base[near] & ~open_block[block[arcs.hazard]]
         settled = np.zeros(len(self.arcs.start), bool)
         settled[arcs.hazard[fixed]] = True
         free = np.nonzero(near)[0][~settled[arcs.hazard]]
-        goal = self.bound - 0.5 * self.gap * abs(self.bound) - float(arcs.benefit[fixed].sum())
+        goal = self.bound - 0.5 * self.gap * abs(self.bound) - arcs.worth(fixed)
         found = matrix.optimize(
             matrix.compiled(arcs, self.rows, fixed),
             gap=0.0,
