@@ -6,7 +6,8 @@ from .options import list_options
 from .plan import Plan
 from .promises import After, LockIn, LockOut
 from .ranking import Comparison
-from .rules import Budget, Capacity, Rule, Share
+from .rules import Budget, Capacity, Rule
+from .shares import Share
 
 __all__ = [
     "ACTIVITIES",
