@@ -46,7 +46,10 @@ if TYPE_CHECKING:
     from .planning import After as After
     from .planning import Budget as Budget
     from .planning import Capacity as Capacity
+    from .planning import Deadline as Deadline
+    from .planning import Complete as Complete
     from .planning import Figure as Figure
+    from .planning import Finish as Finish
     from .planning import LockIn as LockIn
     from .planning import LockOut as LockOut
     from .planning import Plan as Plan
@@ -94,7 +97,10 @@ _HOME = {
         "After",
         "Budget",
         "Capacity",
+        "Complete",
+        "Deadline",
         "Figure",
+        "Finish",
         "LockIn",
         "LockOut",
         "Plan",

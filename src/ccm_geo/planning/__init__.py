@@ -2,6 +2,8 @@
 
 from .activities import ACTIVITIES, STATES, Activity, Figure, sources_table
 from .choose import prioritize
+from .complete import Complete
+from .deadlines import Deadline, Finish
 from .options import list_options
 from .plan import Plan
 from .promises import After, LockIn, LockOut
@@ -17,7 +19,10 @@ __all__ = [
     "Budget",
     "Capacity",
     "Comparison",
+    "Complete",
+    "Deadline",
     "Figure",
+    "Finish",
     "LockIn",
     "LockOut",
     "Plan",

@@ -17,6 +17,24 @@ from .model import Compiled, Family, Marks
 from .rules import Rule, listed, rows_where
 
 
+def named_hazards(listing: Listing, hazards: Sequence[str], asker: str) -> Ints:
+    """Find hazards by name.
+
+    Raises
+    ------
+    DataError
+        If one has no options.
+    """
+    at = listing.hazard_ids.get_indexer(pd.Index(hazards))
+    unknown = [h for h, i in zip(hazards, at, strict=True) if i < 0]
+    if unknown:
+        raise DataError(
+            f"{asker}: {len(unknown)} of the hazards have no options (closed, misspelled, no harm), "
+            f"first {unknown[0]!r}"
+        )
+    return np.asarray(at, dtype=np.int64)
+
+
 @dataclass(frozen=True)
 class _Named(Rule):
     """Hazards, named one by one, and which of their options are meant."""
@@ -40,13 +58,7 @@ class _Named(Rule):
         return self.name or f"{type(self).__name__} {several}{' ' + what if what else ''}"
 
     def _meant(self, listing: Listing) -> Mask:
-        at = listing.hazard_ids.get_indexer(pd.Index(self.hazards))
-        if (at < 0).any():
-            unknown = [h for h, i in zip(self.hazards, at, strict=True) if i < 0]
-            raise DataError(
-                f"{self.title}: {len(unknown)} of the hazards have no options (closed, misspelled, no harm), "
-                f"first {unknown[0]!r}"
-            )
+        at = named_hazards(listing, self.hazards, self.title)
         which = np.zeros(len(listing.hazard_ids), bool)
         which[at] = True
         where = {n: v for n, v in (("activity", self.activity), ("year", self.year)) if v is not None}
@@ -263,8 +275,8 @@ class After(Rule):
 
     def faults(self, chosen: pd.DataFrame, options: pd.DataFrame) -> list[str]:
         """Walk through the chosen rows and look for what should have come first."""
-        table = _with_ids(options)
-        plan = _with_ids(chosen)
+        table = with_ids(options)
+        plan = with_ids(chosen)
         if self.within is not None:
             able = set(rows_where(table, self.first)["hazard_id"])
             found = []
@@ -296,7 +308,8 @@ class After(Rule):
         ]
 
 
-def _with_ids(table: pd.DataFrame) -> pd.DataFrame:
+def with_ids(table: pd.DataFrame) -> pd.DataFrame:
+    """Name each option's hazard; without any, an option is its own."""
     return table if "hazard_id" in table else table.assign(hazard_id=table["option_id"])
 
 
