@@ -52,7 +52,7 @@ class Rule(ABC):
         """Return the most of a column that any plan under this rule can use in all."""
         return math.inf
 
-    def knobs(self, families: Sequence[Family]) -> sparse.csr_array:
+    def knobs(self, families: Sequence[Family], listing: Listing) -> sparse.csr_array:  # noqa: ARG002 - some look at the options
         """Say what could be loosened: a column for each knob, what one unit of it gives each row."""
         return sparse.csr_array(sparse.identity(sum(len(f.labels) for f in families)))
 
@@ -165,7 +165,7 @@ class Budget(Rule):
             return math.inf
         return total(self.amount.values()) if isinstance(self.amount, Mapping) else float(self.amount)
 
-    def knobs(self, families: Sequence[Family]) -> sparse.csr_array:
+    def knobs(self, families: Sequence[Family], listing: Listing) -> sparse.csr_array:  # noqa: ARG002 - some look at the options
         """One knob a year; with carry-over its money helps all later years too."""
         return sparse.csr_array(families[0].pattern.T)
 
