@@ -46,15 +46,18 @@ if TYPE_CHECKING:
     from .planning import After as After
     from .planning import Budget as Budget
     from .planning import Capacity as Capacity
-    from .planning import Deadline as Deadline
     from .planning import Complete as Complete
+    from .planning import Deadline as Deadline
+    from .planning import Donors as Donors
     from .planning import Figure as Figure
     from .planning import Finish as Finish
+    from .planning import Grant as Grant
     from .planning import LockIn as LockIn
     from .planning import LockOut as LockOut
     from .planning import Plan as Plan
     from .planning import Share as Share
     from .planning import list_options as list_options
+    from .planning import paid_by as paid_by
     from .planning import prioritize as prioritize
     from .report import write_gpkg as write_gpkg
     from .report import write_report as write_report
@@ -99,13 +102,16 @@ _HOME = {
         "Capacity",
         "Complete",
         "Deadline",
+        "Donors",
         "Figure",
         "Finish",
+        "Grant",
         "LockIn",
         "LockOut",
         "Plan",
         "Share",
         "list_options",
+        "paid_by",
         "prioritize",
     ),
     "report": ("write_gpkg", "write_report"),

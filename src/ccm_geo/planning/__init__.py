@@ -4,6 +4,7 @@ from .activities import ACTIVITIES, STATES, Activity, Figure, sources_table
 from .choose import prioritize
 from .complete import Complete
 from .deadlines import Deadline, Finish
+from .donors import Donors, Grant, paid_by
 from .options import list_options
 from .plan import Plan
 from .promises import After, LockIn, LockOut
@@ -21,14 +22,17 @@ __all__ = [
     "Comparison",
     "Complete",
     "Deadline",
+    "Donors",
     "Figure",
     "Finish",
+    "Grant",
     "LockIn",
     "LockOut",
     "Plan",
     "Rule",
     "Share",
     "list_options",
+    "paid_by",
     "prioritize",
     "sources_table",
 ]
