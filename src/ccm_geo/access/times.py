@@ -6,28 +6,19 @@ do not, as a bridge does not join the road below it.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TypeAlias
 
 import geopandas as gpd
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
-import pyproj
-import shapely
-from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import cKDTree
 
 from ccm_geo import space
 from ccm_geo.errors import DataError
 from ccm_geo.schemas import Note, rows_of_kind
 
-from .graph import RoadGraph, quickest, require_positive, road_graph
-
-Floats: TypeAlias = npt.NDArray[np.float64]
-Ints: TypeAlias = npt.NDArray[np.int64]
-Places: TypeAlias = gpd.GeoDataFrame | gpd.GeoSeries
-
+from ._search import from_each, to_goals
+from ._snap import Floats, OnRoad, Places, legs, points_in, same_edge, snapped
+from .graph import RoadGraph, require_positive, road_graph
 
 OFFROAD_KMH = 3.0
 """Walking where there is no road, km/h: Tobler's hiking function gives 6 exp(-3.5 x 0.05) = 5.0 km/h on
@@ -36,6 +27,8 @@ modeling, NCGIA report 93-1, 1993)."""
 
 OFFROAD_MAX_M = 10_000.0
 """Longest way to or from a road, metres. Standing: placeholder, about three hours on foot."""
+
+_BLOCK = 1_000_000  # pairs measured in a straight line at once: 32 MB
 
 
 def travel_time(
@@ -95,12 +88,12 @@ def travel_time(
     chosen = _placed(rows_of_kind(facilities, kind))
     graph = roads if isinstance(roads, RoadGraph) else road_graph(roads)
     _require_near(places, chosen, graph)
-    start, goal = (_points(layer, graph.crs) for layer in (places, chosen))
+    start, goal = (points_in(layer, graph.crs) for layer in (places, chosen))
     walk = 60 / 1_000 / offroad_kmh
-    at_goal = _snapped(goal, graph, offroad_max_m)
+    at_goal = snapped(goal, graph, offroad_max_m)
     to_goal = _to_nearest(graph, at_goal, walk)
     ends = to_goal[graph.edges[["from_node", "to_node"]].to_numpy()]
-    at_start = _snapped(start, graph, offroad_max_m, np.isfinite(ends).any(axis=1))
+    at_start = snapped(start, graph, offroad_max_m, np.isfinite(ends).any(axis=1))
     minutes = np.minimum(_by_road(graph, at_start, to_goal, walk), _along(graph, at_start, at_goal, walk))
     minutes = np.minimum(minutes, _on_foot(start, goal, offroad_max_m, walk))
     minutes[~np.isfinite(minutes)] = np.nan
@@ -154,17 +147,20 @@ def minutes_between(
     """
     require_positive(offroad_kmh=offroad_kmh, offroad_max_m=offroad_max_m, limit_min=limit_min)
     _require_near(origins, targets, graph)
-    start, goal = (_points(layer, graph.crs) for layer in (origins, targets))
+    start, goal = (points_in(layer, graph.crs) for layer in (origins, targets))
     walk = 60 / 1_000 / offroad_kmh
-    at_start, at_goal = (_snapped(xy, graph, offroad_max_m) for xy in (start, goal))
-    out = np.full((len(start), len(goal)), np.inf)
-    step = max(1, 4_000_000 // (len(graph.nodes) + 1))  # keeps a block of distances below 64 MB
+    at_start, at_goal = (snapped(xy, graph, offroad_max_m) for xy in (start, goal))
+    leave, arrive = legs(graph, at_start, walk, leaving=True), legs(graph, at_goal, walk, leaving=False)
+    if len(goal) <= len(start):  # one search for each row of the shorter side
+        out = np.ascontiguousarray(from_each(graph.links, arrive, leave, limit_min).T)
+    else:
+        out = from_each(graph.links_from, leave, arrive, limit_min)
+    step = max(1, _BLOCK // (len(goal) + 1))
     for k in range(0, len(start), step):
         block = slice(k, k + step)
-        out[block] = _block(graph, _part(at_start, block), at_goal, walk, limit_min)
         apart = np.hypot(*(start[block, None, :] - goal[None, :, :]).transpose(2, 0, 1))
         out[block] = np.fmin(out[block], np.where(apart <= offroad_max_m, apart * walk, np.inf))
-    same_start, same_goal, minutes = _same_edge(graph, at_start, at_goal, walk)
+    same_start, same_goal, minutes = same_edge(graph, at_start, at_goal, walk)
     np.minimum.at(out, (same_start, same_goal), minutes)
     out[out > limit_min] = np.inf
     return out
@@ -187,99 +183,20 @@ def _require_near(first: Places, second: Places, graph: RoadGraph) -> None:
         space.require_overlap(box, road, (name, "roads"))
 
 
-def _points(layer: Places, crs: pyproj.CRS) -> Floats:
-    """Give one point per row in a metric CRS, shape ``(rows, 2)``; NaN where there is none."""
-    spot = shapely.point_on_surface(space.project(layer, crs).to_numpy())
-    return np.column_stack([shapely.get_x(spot), shapely.get_y(spot)])
+def _to_nearest(graph: RoadGraph, goals: OnRoad, walk: float) -> Floats:
+    """Minutes from every node to the nearest goal."""
+    tail, from_tail, head, from_head = legs(graph, goals, walk, leaving=False)
+    return to_goals(graph.links, None, np.concatenate([tail, head]), np.concatenate([from_tail, from_head]))
 
 
-_AT_END = 1e-9  # share of a road's length: the point is on the node and may take any road from there
-
-
-@dataclass(frozen=True, kw_only=True)
-class _OnRoad:
-    """Where points meet the roads: edge, share of its length, metres from the road; edge -1 where too far."""
-
-    edge: Ints
-    share: Floats
-    off_m: Floats
-
-
-def _snapped(
-    xy: Floats, graph: RoadGraph, max_m: float, usable: npt.NDArray[np.bool_] | None = None
-) -> _OnRoad:
-    """Find the nearest stretch of road for each point."""
-    lines = graph.edges.geometry.to_numpy()
-    edge = np.full(len(xy), -1, dtype=np.int64)
-    share, off = np.zeros(len(xy)), np.full(len(xy), np.inf)
-    known = np.isfinite(xy).all(axis=1)
-    spots = np.full(len(xy), None, dtype=object)
-    spots[known] = shapely.points(xy[known])
-    tree = shapely.STRtree(lines if usable is None else np.where(usable, lines, None))
-    (who, where), apart = tree.query_nearest(
-        spots, max_distance=max_m, return_distance=True, all_matches=False
-    )
-    edge[who], off[who] = where, apart
-    share[who] = shapely.line_locate_point(lines[where], spots[who], normalized=True)
-    return _OnRoad(edge=edge, share=share, off_m=off)
-
-
-def _part(on: _OnRoad, rows: slice) -> _OnRoad:
-    return _OnRoad(edge=on.edge[rows], share=on.share[rows], off_m=on.off_m[rows])
-
-
-def _times(share: Floats, minutes: Floats) -> Floats:
-    """Minutes along a part of an edge: none at its very end, endless where it is closed that way."""
-    opened = np.isfinite(minutes)
-    return np.where(share < _AT_END, 0.0, np.where(opened, share * np.where(opened, minutes, 0), np.inf))
-
-
-def _legs(graph: RoadGraph, on: _OnRoad, walk: float, *, leaving: bool) -> tuple[Ints, Floats, Ints, Floats]:
-    """Give the two ends of each point's road and the minutes to them (leaving), or from them."""
-    edges = graph.edges
-    row = np.maximum(on.edge, 0)
-    tail, head, along, back = (
-        edges[c].to_numpy()[row] for c in ("from_node", "to_node", "minutes", "back_minutes")
-    )
-    off = np.where(on.edge >= 0, on.off_m * walk, np.inf)
-    by_tail, by_head = (back, along) if leaving else (along, back)
-    return tail, off + _times(on.share, by_tail), head, off + _times(1 - on.share, by_head)
-
-
-def _to_nearest(graph: RoadGraph, goals: _OnRoad, walk: float) -> Floats:
-    """Minutes from every node to the nearest goal: one search from a node added behind all goals."""
-    size = len(graph.nodes)
-    tail, from_tail, head, from_head = _legs(graph, goals, walk, leaving=False)
-    whole = graph.matrix.T.tocoo()
-    matrix = quickest(
-        np.concatenate([whole.coords[0], np.full(2 * len(tail), size)]),
-        np.concatenate([whole.coords[1], tail, head]),
-        np.concatenate([whole.data, from_tail, from_head]),
-        size + 1,
-    )
-    return dijkstra(matrix, indices=size)[:size]
-
-
-def _by_road(graph: RoadGraph, at: _OnRoad, to_goal: Floats, walk: float) -> Floats:
-    tail, to_tail, head, to_head = _legs(graph, at, walk, leaving=True)
+def _by_road(graph: RoadGraph, at: OnRoad, to_goal: Floats, walk: float) -> Floats:
+    tail, to_tail, head, to_head = legs(graph, at, walk, leaving=True)
     return np.minimum(to_tail + to_goal[tail], to_head + to_goal[head])
 
 
-def _same_edge(graph: RoadGraph, start: _OnRoad, goal: _OnRoad, walk: float) -> tuple[Ints, Ints, Floats]:
-    """Give minutes for pairs of a start and a goal on the same stretch of road, which pass no node."""
-    left = pd.DataFrame({"edge": start.edge, "s": np.arange(len(start.edge))})
-    right = pd.DataFrame({"edge": goal.edge, "g": np.arange(len(goal.edge))})
-    pair = left[left["edge"] >= 0].merge(right, on="edge")
-    s, g, e = (pair[c].to_numpy() for c in ("s", "g", "edge"))
-    ahead = goal.share[g] - start.share[s]
-    along, back = (graph.edges[c].to_numpy()[e] for c in ("minutes", "back_minutes"))
-    drive = _times(np.abs(ahead), np.where(ahead >= 0, along, back))
-    return s, g, drive + (start.off_m[s] + goal.off_m[g]) * walk
-
-
-def _along(graph: RoadGraph, start: _OnRoad, goal: _OnRoad, walk: float) -> Floats:
+def _along(graph: RoadGraph, start: OnRoad, goal: OnRoad, walk: float) -> Floats:
     out = np.full(len(start.edge), np.inf)
-    s, _, minutes = _same_edge(graph, start, goal, walk)
+    s, _, minutes = same_edge(graph, start, goal, walk)
     np.minimum.at(out, s, minutes)
     return out
 
@@ -293,19 +210,8 @@ def _on_foot(start: Floats, goal: Floats, max_m: float, walk: float) -> Floats:
     return out
 
 
-def _block(graph: RoadGraph, start: _OnRoad, goal: _OnRoad, walk: float, limit: float) -> Floats:
-    """Minutes by road from a few starts to all goals."""
-    tail, to_tail, head, to_head = _legs(graph, start, walk, leaving=True)
-    goal_tail, from_tail, goal_head, from_head = _legs(graph, goal, walk, leaving=False)
-    nodes, place = np.unique(np.concatenate([tail, head]), return_inverse=True)
-    away = dijkstra(graph.matrix, indices=nodes, limit=limit)
-    away = np.minimum(away[:, goal_tail] + from_tail, away[:, goal_head] + from_head)
-    by_tail, by_head = np.split(place.ravel(), 2)
-    return np.minimum(away[by_tail] + to_tail[:, None], away[by_head] + to_head[:, None])
-
-
 def _unreached(
-    start: Floats, goal: Floats, minutes: Floats, at_goal: _OnRoad, max_m: float
+    start: Floats, goal: Floats, minutes: Floats, at_goal: OnRoad, max_m: float
 ) -> tuple[Note, ...]:
     notes = []
     placed = np.isfinite(start).all(axis=1)
