@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .errors import SourceError as SourceError
     from .exposure import accidents_near as accidents_near
     from .exposure import facilities_near as facilities_near
+    from .exposure import people_first_reached as people_first_reached
     from .exposure import people_near as people_near
     from .exposure import people_reached as people_reached
     from .io import read_accidents as read_accidents
@@ -57,8 +58,10 @@ if TYPE_CHECKING:
     from .planning import Plan as Plan
     from .planning import Share as Share
     from .planning import list_options as list_options
+    from .planning import moving_teams as moving_teams
     from .planning import paid_by as paid_by
     from .planning import prioritize as prioritize
+    from .planning import visiting_teams as visiting_teams
     from .report import write_gpkg as write_gpkg
     from .report import write_report as write_report
     from .risk import expected_harm as expected_harm
@@ -83,7 +86,7 @@ _HOME = {
     "assumptions": ("Assumption", "Belief", "HARM"),
     "displacement": ("GRAVITY", "Gravity", "arrivals_near"),
     "errors": ("CRSError", "CcmGeoError", "DataError", "MissingDependency", "PlanError", "SourceError"),
-    "exposure": ("accidents_near", "facilities_near", "people_near", "people_reached"),
+    "exposure": ("accidents_near", "facilities_near", "people_first_reached", "people_near", "people_reached"),
     "io": (
         "read_accidents",
         "read_admin",
@@ -111,8 +114,10 @@ _HOME = {
         "Plan",
         "Share",
         "list_options",
+        "moving_teams",
         "paid_by",
         "prioritize",
+        "visiting_teams",
     ),
     "report": ("write_gpkg", "write_report"),
     "risk": ("expected_harm", "p_contaminated"),

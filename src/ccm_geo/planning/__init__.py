@@ -11,6 +11,7 @@ from .promises import After, LockIn, LockOut
 from .ranking import Comparison
 from .rules import Budget, Capacity, Rule
 from .shares import Share
+from .teams import moving_teams, visiting_teams
 
 __all__ = [
     "ACTIVITIES",
@@ -32,7 +33,9 @@ __all__ = [
     "Rule",
     "Share",
     "list_options",
+    "moving_teams",
     "paid_by",
     "prioritize",
     "sources_table",
+    "visiting_teams",
 ]

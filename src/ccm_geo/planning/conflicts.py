@@ -15,7 +15,6 @@ from .arcs import Arcs
 from .listing import Floats, Listing
 from .model import Model, build
 from .prices import Rows, lowest_bound, nothing_below
-from .rules import Budget
 
 
 def explain(listing: Listing, rules: Sequence[Any], *, seconds: float) -> PlanError:
@@ -35,26 +34,14 @@ def explain(listing: Listing, rules: Sequence[Any], *, seconds: float) -> PlanEr
             f"no plan was found in {seconds:g} seconds, and none was ruled out",
             cures=["give more seconds=", "drop or loosen one of the rules"],
         )
-    cures = [cure for rule in core for cure in _cures(listing, core, rule, until)]
-    cures += [f"drop {rule.title}" for rule in core if not _has_limits(listing, rule)] if not cures else []
-    return PlanError("no plan keeps all rules at once", conflict=[_spoken(r) for r in core], cures=cures)
-
-
-def _spoken(rule: Any) -> str:
-    if isinstance(rule, Budget):
-        amount = rule.amount
-        money = (
-            ", ".join(f"{y}: {a:,.2f}" for y, a in amount.items())
-            if isinstance(amount, dict)
-            else f"{amount:,.2f}"
-        )
-        return f"{rule.title} ({money})"
-    return str(rule.title)
+    cures = [cure for n in range(len(core)) if (cure := _cure(listing, core, n, until))]
+    cures = cures or [f"drop {rule.title}" for rule in core]
+    return PlanError("no plan keeps all rules at once", conflict=[r.spoken for r in core], cures=cures)
 
 
 def _impossible(listing: Listing, rules: Sequence[Any], until: float) -> bool:
     """Say whether it is proven that no plan keeps these rules."""
-    model = build(listing, rules)
+    model = _bare(listing, rules)
     arcs, rows = _bound_to_act(model), Rows.of(model)
     priced = lowest_bound(Arcs.of(model), rows, seconds=max(until - time.monotonic(), 1.0) / 4)
     if not np.isfinite(priced.best).all() or priced.bound < nothing_below(Arcs.of(model)):
@@ -79,72 +66,43 @@ def _bound_to_act(model: Model) -> Arcs:
     return arcs.keep(acting[arcs.hazard])
 
 
-def _has_limits(listing: Listing, rule: Any) -> bool:
-    return bool(build(listing, [rule]).families)
+def _bare(listing: Listing, rules: Sequence[Any]) -> Model:
+    """Lay the rules over the options without what they bring: only what they ask for can clash."""
+    return replace(build(listing, rules), completions=(), pairs=())
 
 
-def _cures(listing: Listing, rules: Sequence[Any], rule: Any, until: float) -> list[str]:
-    """Loosen one rule's limits, paying for each unit, and read off what had to give."""
-    model = build(listing, rules)
-    number = next(i for i, r in enumerate(rules) if r is rule)
-    family_of = np.concatenate([np.full(len(f.labels), f.rule) for f in model.families] or [np.zeros(0)])
-    soft = np.nonzero(family_of == number)[0]
-    if not len(soft):
-        return []
+def _cure(listing: Listing, rules: Sequence[Any], number: int, until: float) -> str:
+    """Loosen one rule's limits, paying for each unit, and read off what had to give; "" where none helps."""
+    model = _bare(listing, rules)
+    rule, own = model.rules[number], [f for f in model.families if f.rule == number]
+    if not own:
+        return ""
     arcs, rows = _bound_to_act(model), Rows.of(model)
     hard = matrix.compiled(arcs, rows)
-    give = sparse.csr_array(
-        (np.where(np.isfinite(rows.upper[soft]), -1.0, 1.0), (soft, np.arange(len(soft)))),
-        shape=(hard.rows.shape[0], len(soft)),
-    )
-    width = hard.rows.shape[1]
-    pay = np.concatenate([np.zeros(width), -hard.scale[soft]])
+    soft = np.nonzero(np.concatenate([np.full(len(f.labels), f.rule) for f in model.families]) == number)[0]
+    knobs = sparse.csc_array(rule.knobs(own, listing))
+    count, width = knobs.shape[1], hard.rows.shape[1]
+    unit = np.array([_unit(knobs, k, hard.scale[soft]) for k in range(count)])
+    relaxes = np.where(np.isfinite(rows.upper[soft]), -1.0, 1.0) / hard.scale[soft]
+    give = sparse.coo_array(sparse.diags_array(relaxes) @ knobs @ sparse.diags_array(unit))
+    at = (soft[give.row], give.col)
+    rest = sparse.csr_array((give.data, at), shape=(hard.rows.shape[0], count))
     elastic = replace(
         hard,
-        benefit=pay,
-        rows=sparse.csr_array(sparse.hstack([hard.rows, give])),
-        binary=np.concatenate([hard.binary, np.zeros(len(soft), bool)]),
-        positive=np.arange(width + len(soft)) >= width,
+        benefit=np.concatenate([np.zeros(width), -unit]),
+        rows=sparse.csr_array(sparse.hstack([hard.rows, rest])),
+        binary=np.concatenate([hard.binary, np.zeros(count, bool)]),
+        positive=np.arange(width + count) >= width,
     )
     found = matrix.optimize(elastic, gap=1e-6, seconds=until - time.monotonic())
     if found.taken is None or found.values is None:
-        return []
-    return _read_off(model, rule, soft, found.values[width:] * hard.scale[soft], arcs, found.taken)
+        return ""
+    taken = np.zeros(len(model.listing.benefit), bool)
+    taken[arcs.origin[found.taken[: len(arcs.benefit)]]] = True
+    return str(rule.cure(own, found.values[width:] * unit, taken))
 
 
-def _read_off(model: Any, rule: Any, soft: Any, given: Floats, arcs: Arcs, taken: Any) -> list[str]:
-    labels = np.array([label for f in model.families for label in f.labels])
-    upper = np.concatenate([f.upper for f in model.families])
-    if isinstance(rule, Budget):
-        need = [
-            f"{labels[r]} of {np.ceil(100 * (upper[r] + g) - 1e-4) / 100:,.2f} in place of {upper[r]:,.2f}"
-            for r, g in zip(soft, given, strict=True)
-            if g > 1e-6
-        ]
-        return [" and ".join(need)] if need else []
-    whole = {id(f): f for f in model.families if f.shares is not None}
-    lines = []
-    chosen = np.zeros(len(model.listing.benefit), bool)
-    chosen[arcs.origin[taken]] = True
-    for r, g in zip(soft, given, strict=True):
-        if g <= 1e-6:
-            continue
-        family, place = _family_at(model, r)
-        if id(family) in whole and family.shares is not None:
-            total = float(family.coef[chosen & (family.key >= 0)].sum())
-            floor = np.isinf(family.upper[place])
-            now = family.shares[place]
-            then = now - g / total if floor else now + g / total
-            word = "at_least" if floor else "at_most"
-            lines.append(f"{labels[r]} with {word} {max(then, 0):.4g} in place of {now:.4g}")
-        else:
-            lines.append(f"{labels[r]} loosened by {g:g}")
-    return [" and ".join(lines)] if lines else []
-
-
-def _family_at(model: Any, row: int) -> tuple[Any, int]:
-    for family in model.families:
-        if row < len(family.labels):
-            return family, row
-        row -= len(family.labels)
-    raise IndexError(row)
+def _unit(knobs: sparse.csc_array, knob: int, scale: Floats) -> float:
+    """Count a knob in the unit of the first row that it moves."""
+    rows = knobs.indices[knobs.indptr[knob] : knobs.indptr[knob + 1]]
+    return float(scale[rows[0]]) if len(rows) else 1.0
