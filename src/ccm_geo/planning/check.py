@@ -35,7 +35,7 @@ def faults_of(
         Where each chosen row stands among the options, counted from 0.
     """
     found = [*_rows_faults(chosen, options, rows), *_path_faults(chosen, options), *_area_faults(chosen)]
-    again = math.fsum(chosen["benefit"])
+    again = math.fsum([*chosen["benefit"], *(b for r in rules for b in r.bonuses(chosen, options).values())])
     if not math.isclose(again, benefit, rel_tol=1e-9, abs_tol=1e-12):
         found.append(f"benefit adds up to {again!r}, not to {benefit!r}")
     for rule in rules:

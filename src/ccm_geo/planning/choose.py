@@ -40,7 +40,8 @@ def prioritize(
         whatever columns the rules name. With state_from and state_to a hazard follows a path through states;
         without them it takes one option at most; without hazard_id every option stands alone.
     rules
-        What the plan must keep to: `Budget`, `Share`, `LockIn`, `LockOut`, `After`.
+        What the plan must keep to, such as `Budget`, `Capacity`, `Share`, `LockIn`, `After`, and what
+        hazards bring together, such as `Complete`.
     gap
         How far from the best is good enough, as a share: 0.001 means that no plan can be better by more
         than 0.1 %. What was reached stands in ``plan.gap``.
@@ -98,7 +99,8 @@ def _plan(options: pd.DataFrame, model: Model, found: Solution, advice: list[Not
     table, rows = table.iloc[place].reset_index(drop=True), listing.row[found.taken][place]
     if "hazard_id" not in options:
         table = table.drop(columns="hazard_id")
-    benefit = float(np.sum(table["benefit"].to_numpy()))
+    bonuses = _bonuses(table, options, model.rules)
+    benefit = float(np.sum(table["benefit"].to_numpy())) + float(bonuses["bonus"].sum())
     wrong = check.faults_of(table, options, model.rules, benefit=benefit, rows=rows)
     if wrong:
         raise CcmGeoError(
@@ -115,6 +117,7 @@ def _plan(options: pd.DataFrame, model: Model, found: Solution, advice: list[Not
         bound=found.bound if found.bound - benefit > _SAME * abs(benefit) else benefit,
         cost_usd=float(table["cost_usd"].sum()) if "cost_usd" in table else float("nan"),
         use=use_of(model, found),
+        bonuses=bonuses,
         reasons=reasons_of(model, found),
         notes=tuple(dict.fromkeys((*notes_of(options), *model.notes, *advice, *_afterthoughts(table)))),
         checked=check.passed(table, model.rules),
@@ -124,6 +127,12 @@ def _plan(options: pd.DataFrame, model: Model, found: Solution, advice: list[Not
         ),
         horizon=carried.get("horizon"),
     )
+
+
+def _bonuses(table: pd.DataFrame, options: pd.DataFrame, rules: Sequence[Any]) -> pd.DataFrame:
+    """One row per bonus that the plan brings: rule, what, bonus."""
+    rows = [(r.title, what, b) for r in rules for what, b in r.bonuses(table, options).items()]
+    return pd.DataFrame(rows, columns=["rule", "what", "bonus"]).astype({"bonus": float})
 
 
 def _afterthoughts(table: pd.DataFrame) -> list[Note]:

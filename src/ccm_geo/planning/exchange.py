@@ -1,6 +1,7 @@
-"""Improves a plan where few hazards share many limits: hazards change paths at random, ever more choosily.
+"""Improves a plan where few hazards share many limits: blocks change choices at random, ever more choosily.
 
-Simulated annealing over whole paths. Breaking a limit costs several times its price, so the search walks
+Simulated annealing over what whole blocks do (a hazard's path, or the paths of hazards that are completed
+together). Breaking a limit costs several times its price, so the search walks
 through plans that are slightly too dear and comes back. It proves nothing; it finds good plans quickly.
 """
 
@@ -16,29 +17,29 @@ from .listing import Floats, Ints, Mask
 from .prices import Rows, losses_at, values_at, walk
 
 A: TypeAlias = npt.NDArray[Any]
-_HEAT = 0.04, 0.0005  # quantile of what paths fall short of their price: how bold the search begins
+_HEAT = 0.04, 0.0005  # quantile of what choices fall short of their price: how bold the search begins
 _FIRM = (
     (2.0,),
     (1.0, 4.0, 16.0),
 )  # what breaking a row costs at first, in prices; in the end thirty times that
-_PATHS = 40  # rounds of candidate paths, each hazard's next nearest option in turn
-_OPEN = 8_000  # hazards that may change; of more, those whose next best path falls short by least
-_PATHS_OF_MANY = 8
+_ROUNDS = 40  # rounds of candidates, each through a block's next nearest option in turn
+_OPEN = 8_000  # blocks that may change; of more, those whose next best choice falls short by least
+_ROUNDS_OF_MANY = 8
 _MOST_NUMBERS = 40_000_000  # candidates times rows: 320 MB
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Paths:
-    """Candidate paths, those of a hazard together; the first of each hazard is to do nothing.
+class _Choices:
+    """Candidate choices, those of a block together; the first of each block is to do nothing.
 
-    `arc` and `path` say which arcs each path takes.
+    `arc` and `choice` say which arcs each choice takes.
     """
 
     first: Ints
     benefit: Floats
     use: Floats
     arc: Ints
-    path: Ints
+    choice: Ints
     begin: Ints
 
 
@@ -48,7 +49,7 @@ def exchanged(arcs: Arcs, rows: Rows, prices: Floats, start: Mask, *, tries: int
     Parameters
     ----------
     arcs, rows
-        The model; hazards with marks keep the path they have.
+        The model; blocks with a marked hazard keep what they have.
     prices
         Prices of the rows, which say what breaking them costs.
     start
@@ -58,103 +59,109 @@ def exchanged(arcs: Arcs, rows: Rows, prices: Floats, start: Mask, *, tries: int
     seed
         Where the random numbers begin.
     """
-    paths = _candidates(arcs, rows, prices, start)
-    if paths is None:
+    found = _candidates(arcs, rows, prices, start)
+    if found is None:
         return None
     paid = np.abs(prices)
     typical = float(paid[paid > 0].mean()) if paid.any() else 1.0
-    many = int(len(arcs.start) > _OPEN)  # few hazards need bold steps, of many a small one always fits
-    gains = np.abs(paths.benefit - paths.use @ prices)
+    blocks = len(arcs.blocks.bonus)
+    many = int(blocks > _OPEN)  # few blocks need bold steps, of many a small one always fits
+    gains = np.abs(found.benefit - found.use @ prices)
     heat = float(np.quantile(gains[gains > 0], _HEAT[many])) if (gains > 0).any() else 1.0
     room = 1e-10 * np.maximum(np.abs(np.where(np.isfinite(rows.upper), rows.upper, 0.0)), 1.0)
-    best = np.empty(len(arcs.start), np.int64)
+    best = np.empty(blocks, np.int64)
     for firm in _FIRM[many]:
         weight = firm * np.maximum(paid, 0.25 * typical)
         limits = rows.lower, rows.upper, weight, room
-        if _anneal(paths.first, paths.benefit, paths.use, *limits, paths.begin, tries, heat, seed, best):
+        if _anneal(found.first, found.benefit, found.use, *limits, found.begin, tries, heat, seed, best):
             break
     else:
         return None
     taken = np.zeros(len(arcs.benefit), bool)
-    chosen = np.zeros(len(paths.benefit), bool)
+    chosen = np.zeros(len(found.benefit), bool)
     chosen[best] = True
-    taken[paths.arc[chosen[paths.path]]] = True
+    taken[found.arc[chosen[found.choice]]] = True
     return taken
 
 
-def _candidates(arcs: Arcs, rows: Rows, prices: Floats, start: Mask) -> _Paths | None:
-    """Collect each hazard's best paths through its options of least loss, doing nothing, and today's path."""
+def _candidates(arcs: Arcs, rows: Rows, prices: Floats, start: Mask) -> _Choices | None:
+    """Collect each block's best choices through its options of least loss, doing nothing, and today's choice."""
     value = values_at(arcs, rows, prices)
-    taken, best, _ = walk(arcs, value, rows.pattern.shape[0])
+    keys, block = rows.pattern.shape[0], arcs.blocks.of[arcs.hazard]
+    taken, _, _ = walk(arcs, value, keys)
     loss = losses_at(arcs, value)
-    rank = _ranks(arcs, loss)
-    pull = 1.0 + 2.0 * np.bincount(arcs.hazard, weights=np.abs(value), minlength=len(arcs.start))
-    hazards = len(arcs.start)
-    short = np.full(hazards, np.inf)
-    np.minimum.at(short, arcs.hazard, np.where(taken, np.inf, loss))
-    settled = arcs.marks > 0
-    if hazards > _OPEN:
-        settled = settled | (short > np.partition(short, _OPEN)[_OPEN])
-    fixed = settled[arcs.hazard]
-    found = [start & ~fixed, taken & ~fixed]
-    if hazards * len(rows.lower) * 10 > _MOST_NUMBERS:
+    rank = _ranks(block, loss)
+    blocks = len(arcs.blocks.bonus)
+    if blocks * len(rows.lower) * 10 > _MOST_NUMBERS:
         return None
-    rounds = _PATHS if hazards <= _OPEN else _PATHS_OF_MANY
+    pull = 1.0 + 2.0 * np.bincount(block, weights=np.abs(value), minlength=blocks) + arcs.blocks.bonus[:, 0]
+    short = np.full(blocks, np.inf)
+    np.minimum.at(short, block, np.where(taken, np.inf, loss))
+    settled = np.zeros(blocks, bool)
+    settled[arcs.blocks.of[arcs.marks > 0]] = True
+    if blocks > _OPEN:
+        settled = settled | (short > np.partition(short, _OPEN)[_OPEN])
+    fixed = settled[block]
+    found = [start & ~fixed, taken & ~fixed]
+    rounds = _ROUNDS if blocks <= _OPEN else _ROUNDS_OF_MANY
     for turn in range(min(rounds, int(rank.max(initial=-1)) + 1)):
         forced = (rank == turn) & np.isfinite(loss)
-        through, _, _ = walk(arcs, value + np.where(forced, pull[arcs.hazard], 0.0), rows.pattern.shape[0])
-        hit = np.bincount(arcs.hazard[forced & through], minlength=len(arcs.start)) > 0
-        found.append(through & hit[arcs.hazard] & ~fixed)
+        through, _, _ = walk(arcs, value + np.where(forced, pull[block], 0.0), keys)
+        hit = np.bincount(block[forced & through], minlength=blocks) > 0
+        found.append(through & hit[block] & ~fixed)
     return _distinct(arcs, rows, found, start & fixed)
 
 
-def _ranks(arcs: Arcs, loss: Floats) -> Ints:
-    order = np.lexsort((loss, arcs.hazard))
+def _ranks(block: Ints, loss: Floats) -> Ints:
+    """Put the options of each block in the order of their loss, from 0."""
+    order = np.lexsort((loss, block))
+    first = np.concatenate([[0], np.cumsum(np.bincount(block))])
     rank = np.empty(len(loss), np.int64)
-    rank[order] = np.arange(len(loss)) - arcs.first[arcs.hazard[order]]
+    rank[order] = np.arange(len(loss)) - first[block[order]]
     return rank
 
 
-def _distinct(arcs: Arcs, rows: Rows, found: list[Mask], fixed: Mask) -> _Paths | None:
-    hazards, count = len(arcs.start), len(arcs.benefit)
+def _distinct(arcs: Arcs, rows: Rows, found: list[Mask], fixed: Mask) -> _Choices | None:
+    block = arcs.blocks.of[arcs.hazard]
+    blocks, count = len(arcs.blocks.bonus), len(arcs.benefit)
     noise = np.random.default_rng(0).integers(1, 2**62, count, dtype=np.int64)
-    prints = [np.bincount(arcs.hazard[t], weights=None, minlength=hazards) * 0 for t in found]
+    prints = [np.zeros(blocks, np.int64) for _ in found]
     for p, t in zip(prints, found, strict=True):
-        np.bitwise_xor.at(p, arcs.hazard[t], noise[t])
-    owner = np.concatenate([np.arange(hazards), *(np.arange(hazards) for _ in found)])
-    mark = np.concatenate([np.zeros(hazards, np.int64), *prints])
-    turn = np.repeat(np.arange(-1, len(found)), hazards)
-    held = np.zeros(hazards, bool)
-    held[arcs.hazard[fixed]] = True
+        np.bitwise_xor.at(p, block[t], noise[t])
+    bonus = np.stack([np.zeros(blocks), *(arcs.brought(t) for t in found)])
+    owner = np.concatenate([np.arange(blocks), *(np.arange(blocks) for _ in found)])
+    mark = np.concatenate([np.zeros(blocks, np.int64), *prints])
+    turn = np.repeat(np.arange(-1, len(found)), blocks)
     _, unique = np.unique(np.column_stack([owner, mark]), axis=0, return_index=True)
     unique = unique[np.lexsort((turn[unique], owner[unique]))]
     owner, turn = owner[unique], turn[unique]
     if len(unique) * max(len(rows.lower), 1) > _MOST_NUMBERS:
         return None
-    place = np.full((hazards, len(found) + 1), -1, np.int64)
+    place = np.full((blocks, len(found) + 1), -1, np.int64)
     place[owner, turn + 1] = np.arange(len(unique))
-    arc, path = [], []
+    arc, choice = [], []
     for i, t in enumerate(found):
         which = np.nonzero(t)[0]
-        to = place[arcs.hazard[which], i + 1]
+        to = place[block[which], i + 1]
         arc.append(which[to >= 0])
-        path.append(to[to >= 0])
+        choice.append(to[to >= 0])
     settled = np.nonzero(fixed)[0]
     arc.append(settled)
-    path.append(place[arcs.hazard[settled], 0])  # a settled hazard's only path stands where "nothing" would
-    arcs_of, path_of = np.concatenate(arc), np.concatenate(path)
-    benefit = np.bincount(path_of, weights=arcs.benefit[arcs_of], minlength=len(unique)).astype(float)
+    choice.append(place[block[settled], 0])  # a settled block's only choice stands where "nothing" would
+    arcs_of, choice_of = np.concatenate(arc), np.concatenate(choice)
+    benefit = np.bincount(choice_of, weights=arcs.benefit[arcs_of], minlength=len(unique)).astype(float)
+    held = np.unique(block[fixed])
+    bonus[0, held] = arcs.brought(fixed)[held]
+    benefit += bonus[turn + 1, owner]
     keys = rows.pattern.shape[0]
     use = np.zeros((len(unique), len(rows.lower)))
     for key, coef in zip(arcs.keys, arcs.coefs, strict=True):
         share = rows.pattern[np.minimum(key[arcs_of], keys - 1)] * coef[arcs_of][:, None]
-        np.add.at(use, path_of, np.asarray(share.todense()))
-    begin = np.full(hazards, -1, np.int64)
-    now = place[:, 1]
-    begin[:] = np.where(now >= 0, now, place[:, 0])
+        np.add.at(use, choice_of, np.asarray(share.todense()))
+    begin = np.where(place[:, 1] >= 0, place[:, 1], place[:, 0])
     begin[held] = place[held, 0]
-    first = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=hazards))])
-    return _Paths(first=first, benefit=benefit, use=use, arc=arcs_of, path=path_of, begin=begin)
+    first = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=blocks))])
+    return _Choices(first=first, benefit=benefit, use=use, arc=arcs_of, choice=choice_of, begin=begin)
 
 
 @numba.njit(cache=True)

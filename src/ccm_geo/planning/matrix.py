@@ -25,8 +25,8 @@ _DENSE = 3  # rows that would hold more than this many times the options go thro
 class Matrix:
     """Maximize ``benefit @ x`` with ``lower <= rows @ x <= upper``, x binary where `binary`.
 
-    The first columns are arcs, in their order; further ones are sums by key, then bonuses. The first `coupling` rows are
-    those that couple hazards, each divided by `scale`.
+    The first columns are arcs, in their order; further ones are sums by key, then bonuses. The first
+    `coupling` rows are those that couple hazards, each divided by `scale`.
     """
 
     benefit: Floats

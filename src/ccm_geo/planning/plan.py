@@ -25,13 +25,15 @@ class Plan:
     rules
         The rules it keeps, spelled out for these options.
     benefit
-        What it averts over the horizon, in `benefit_unit`.
+        What it averts over the horizon, in `benefit_unit`, with its bonuses.
     bound
         No plan under the same rules can avert more.
     cost_usd
         What it costs in all.
     use
         One row per limit: rule, row, limit, used, price (benefit that one more unit would bring).
+    bonuses
+        One row per bonus that hazards bring together: rule, what, bonus.
     reasons
         One row per hazard: chosen, activities, first_year, last_year, reason, price_gap.
     notes
@@ -53,6 +55,7 @@ class Plan:
     bound: float
     cost_usd: float
     use: pd.DataFrame = field(repr=False)
+    bonuses: pd.DataFrame = field(repr=False)
     reasons: pd.DataFrame = field(repr=False)
     notes: tuple[Note, ...]
     checked: tuple[str, ...]
@@ -64,6 +67,11 @@ class Plan:
     def gap(self) -> float:
         """How much more another plan could avert at most, as a share of the bound."""
         return max(0.0, (self.bound - self.benefit) / self.bound) if self.bound > 0 else 0.0
+
+    @property
+    def averted(self) -> float:
+        """What it averts without the bonuses."""
+        return float(self.table["benefit"].sum())
 
     @property
     def placeholder(self) -> bool:

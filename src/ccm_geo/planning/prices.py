@@ -5,6 +5,7 @@ plan can avert (Lagrange). This module looks for the prices at which that bound 
 """
 
 import contextlib
+import itertools
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -120,7 +121,7 @@ def _side_by_side(task: Callable[[tuple[int, int]], T], count: int, work: int) -
     """Do a task for parts of 0 to `count`, in two threads where there is much work."""
     parts = _PARTS if work > _ALONE_UP_TO else 1
     at = np.linspace(0, count, parts + 1).astype(int).tolist()
-    spans = list(zip(at[:-1], at[1:], strict=True))
+    spans = list(itertools.pairwise(at))
     if parts == 1:
         return [task(span) for span in spans]
     with ThreadPoolExecutor(_THREADS) as pool:

@@ -36,10 +36,12 @@ def _buys(plan: "Plan") -> list[str]:
     over = f" in {plan.horizon[0]} to {plan.horizon[1]}" if plan.horizon else ""
     if plan.benefit_unit == "relative":
         lines.append(
-            f"It averts {plan.benefit:,.4g} units of relative harm{over}; how many accidents, is not known."
+            f"It averts {plan.averted:,.4g} units of relative harm{over}; how many accidents, is not known."
         )
     else:
-        lines.append(f"It buys {plan.benefit:,.4g} {plan.benefit_unit}{over}.")
+        lines.append(f"It buys {plan.averted:,.4g} {plan.benefit_unit}{over}.")
+    for rule, rows in plan.bonuses.groupby("rule", sort=False):
+        lines.append(f"{rule}: {len(rows):,} of them, worth {rows['bonus'].sum():,.4g} more.")
     land = [
         f"{table[c].sum() / 1e4:,.0f} ha {w}" for c, w in _LAND.items() if c in table and table[c].sum() > 0
     ]

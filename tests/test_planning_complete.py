@@ -1,0 +1,138 @@
+"""Completion: a community brings its bonus when its last hazard is dealt with, and not before."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from small_worlds import best_by_brute_force, small_world
+
+from ccm_geo import Budget, Capacity, Complete, DataError, LockIn, LockOut, Share, prioritize
+from ccm_geo.planning import After
+from ccm_geo.planning import solve as engine
+
+
+def world(seed, hazards=4):
+    """Four hazards in two villages and one valley."""
+    options = small_world(seed, hazards)
+    number = options["hazard_id"].str[1:].astype(int)
+    return options.assign(
+        village=np.where(number < 2, "A", "B"),
+        valley=np.where(number % 3 == 0, "V", None),
+        team_months=(options.cost_usd * 0.6).round(2),
+    )
+
+
+VILLAGES = Complete("village", bonus={"A": 0.6, "B": 0.4}, by_year={2027: 1.0, 2028: 0.7})
+VALLEY = Complete("valley", bonus=0.5)
+RULES = {
+    "budget": Budget({2027: 6.0, 2028: 4.0}),
+    "teams": Capacity(3.0),
+    "share": Share("adm1", at_least=0.3),
+    "lock in": LockIn("H0", activity="eore"),
+    "lock out": LockOut("H1", year=2027),
+    "after": After({"activity": "nts"}, {"activity": "clearance"}, within="hazard_id"),
+}
+
+
+@pytest.mark.parametrize("more", [(), *((n,) for n in RULES), tuple(RULES)], ids=" + ".join)
+@pytest.mark.parametrize(
+    "bonuses", [(VILLAGES,), (VILLAGES, VALLEY)], ids=["villages", "villages and valley"]
+)
+def test_plan_with_bonuses_equals_the_best_of_all_plans(more, bonuses):
+    options = world(seed=3 + len(more), hazards=3)
+    rules = [*bonuses, *(RULES[n] for n in more)]
+    plan = prioritize(options, rules, exact=True)
+    assert plan.benefit == pytest.approx(best_by_brute_force(options, rules, most_bonus=1.5), rel=1e-9)
+    assert plan.benefit == pytest.approx(plan.averted + plan.bonuses["bonus"].sum())
+    assert plan.bound >= plan.benefit - 1e-12
+
+
+@given(
+    seed=st.integers(0, 10_000),
+    money=st.floats(0.5, 14),
+    bonus=st.floats(0, 2),
+    names=st.sets(st.sampled_from(list(RULES))),
+)
+@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+def test_price_engine_brackets_the_best_plan_with_bonuses(seed, money, bonus, names):
+    options = world(seed, hazards=3)
+    rules = [Complete("village", bonus=bonus), VALLEY, Budget({2027: money, 2028: money / 2})]
+    rules += [RULES[n] for n in sorted(names - {"budget", "lock in"})]
+    best = best_by_brute_force(options, rules, most_bonus=2 * bonus + 0.5)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "SMALL", 0)
+        plan = prioritize(options, rules, gap=1e-3)
+    assert plan.benefit <= best + 1e-9
+    assert best <= plan.bound + 1e-9
+    assert plan.benefit >= best * (1 - 1e-3) - 1e-9
+
+
+def two_fields(**more):
+    """Two fields of one village, each cleared for 1; and one elsewhere that averts a little more."""
+    rows = {"option_id": list("abc"), "cost_usd": [1.0, 1.0, 1.0], "benefit": [1.0, 1.0, 1.5]}
+    return pd.DataFrame({**rows, "village": ["A", "A", "B"], **more})
+
+
+def test_bonus_decides_when_it_outweighs_the_better_field():
+    small, large = (
+        prioritize(two_fields(), [Budget(2), Complete("village", bonus={"A": b})]) for b in (0.4, 0.6)
+    )
+    assert (sorted(small.table["option_id"]), small.benefit) == (["a", "c"], 2.5)
+    assert (sorted(large.table["option_id"]), large.benefit) == (["a", "b"], 2.6)
+    assert large.bonuses.values.tolist() == [["Complete village", "A", 0.6]]
+    assert "Complete village: 1 of them" in str(large)
+
+
+def test_village_half_done_brings_nothing():
+    plan = prioritize(two_fields(), [Budget(1), Complete("village", bonus={"A": 9.0})])
+    assert plan.bonuses.empty
+    assert plan.benefit == 1.5
+
+
+def test_bonus_fades_with_the_year_of_the_last_hazard():
+    options = pd.concat([two_fields(year=2027), two_fields(year=2028, option_id=list("def"))])
+    options = options.assign(hazard_id=list("XYZXYZ"))
+    rules = [Budget({2027: 1, 2028: 1}), Complete("village", bonus={"A": 9.0}, by_year={2027: 1, 2028: 0.5})]
+    plan = prioritize(options, rules, exact=True)
+    assert plan.bonuses.values.tolist() == [["Complete village", "A by 2028", 4.5]]
+    assert plan.benefit == 6.5
+
+
+def test_hazards_without_a_name_belong_to_no_village():
+    options = two_fields().assign(village=["A", "A", None])
+    plan = prioritize(options, [Complete("village", bonus=0.5)])
+    assert plan.benefit == 4.0
+
+
+def test_village_that_cannot_be_released_is_named():
+    options = world(seed=1)
+    options = options[(options["hazard_id"] != "H0") | (options["activity"] == "eore")]
+    plan = prioritize(options, [Complete("village", bonus=1.0)])
+    assert any(
+        "1 hold a hazard that no option can release" in n.text and n.rows == ("A",) for n in plan.notes
+    )
+
+
+@pytest.mark.parametrize(
+    ("rule", "says"),
+    [
+        (lambda: Complete("road", bonus=1), "no column 'road'"),
+        (lambda: Complete("village", bonus={"C": 1}), "no option has village 'C'; known are A, B"),
+        (lambda: Complete("village", bonus=-1), "bonus must be numbers of 0 or more"),
+        (lambda: Complete("village", bonus=1, by_year={2027: 0.5, 2028: 1}), "do not rise"),
+        (lambda: Complete("village", bonus=1, by_year={2027: 1}), "by_year names no share for 2028"),
+        (lambda: Complete("activity", bonus=1), "options of hazard 'H0' differ in 'activity'"),
+    ],
+)
+def test_bonus_that_cannot_be_read_says_why(rule, says):
+    with pytest.raises(DataError, match=says):
+        prioritize(world(seed=1), [rule()])
+
+
+def test_more_bonus_never_lowers_what_is_proven():
+    bounds = [
+        prioritize(world(2), [Budget(9), Complete("village", bonus=b)], exact=True).benefit
+        for b in (0, 0.3, 1)
+    ]
+    assert bounds == sorted(bounds)
