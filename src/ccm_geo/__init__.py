@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from .assumptions import HARM as HARM
     from .assumptions import Assumption as Assumption
     from .assumptions import Belief as Belief
+    from .demography import AGE_BANDS as AGE_BANDS
+    from .demography import recount_ages as recount_ages
+    from .demography import split_people as split_people
     from .displacement import GRAVITY as GRAVITY
     from .displacement import Gravity as Gravity
     from .displacement import arrivals_near as arrivals_near
@@ -84,6 +87,7 @@ __version__ = "0.1.0"
 _HOME = {
     "access": ("RoadGraph", "road_graph", "travel_time"),
     "assumptions": ("Assumption", "Belief", "HARM"),
+    "demography": ("AGE_BANDS", "recount_ages", "split_people"),
     "displacement": ("GRAVITY", "Gravity", "arrivals_near"),
     "errors": ("CRSError", "CcmGeoError", "DataError", "MissingDependency", "PlanError", "SourceError"),
     "exposure": ("accidents_near", "facilities_near", "people_first_reached", "people_near", "people_reached"),
