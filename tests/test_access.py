@@ -101,8 +101,10 @@ def test_speed_comes_from_the_row_then_the_class_then_a_placeholder():
     )
     assert graph.edges["minutes"].tolist() == about([6, 1, 10, 3])
     texts = [n.text for n in graph.notes]
-    assert texts[0] == "1 roads without speed: a placeholder by class (SPEED_KMH); give speeds="
-    assert texts[1] == "1 roads without speed and known class: 20 km/h, a placeholder"
+    assert texts[0].startswith(
+        "1 roads without speed: a placeholder by class (primary 60 km/h); give speeds=. No source found"
+    )
+    assert texts[1].startswith("1 roads without speed and known class: 20 km/h, a placeholder; give speeds=")
 
 
 def test_rows_without_a_line_are_left_out_and_noted():

@@ -4,6 +4,7 @@ Roads join where they share a vertex or an end; lines that merely cross do not, 
 the road below it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -11,43 +12,25 @@ from typing import Any, TypeAlias
 import geopandas as gpd
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pyproj
 import shapely
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
-from scipy.spatial import cKDTree
 
 from ccm_geo import space
 from ccm_geo.errors import DataError
 from ccm_geo.schemas import Note, notes_of
 
+from ._joints import lines_between, nodes_of, stretches_of, with_joints
+from ._networkx import taken_over
 from ._search import Links, links
+from ._speeds import Speed, oneway_of, speeds_of
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
-Edge: TypeAlias = tuple[int, int, dict[str, Any]]
-
-SPEED_KMH = {
-    "motorway": 80.0,
-    "trunk": 70.0,
-    "primary": 60.0,
-    "secondary": 40.0,
-    "tertiary": 30.0,
-    "unclassified": 25.0,
-    "residential": 20.0,
-    "service": 15.0,
-    "track": 15.0,
-    "path": 5.0,
-    "footway": 5.0,
-}
-"""Speed by class of road, km/h, where the table gives none. Standing: placeholder, set for poor roads after
-a war and without a published source; replace it with ``speeds=`` or a column ``speed_kmh``."""
-
-OTHER_KMH = 20.0
-"""Speed on a road of any other class, km/h. Standing: placeholder, as `SPEED_KMH`."""
 
 _LEAST_MIN = 1e-9  # csgraph takes a weight of 0 for a missing edge
+_STRAIGHT_M = 1_000.0  # a straight line of this length bends by 0.02 m times the tangent of the latitude
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -84,12 +67,7 @@ class RoadGraph:
     @cached_property
     def matrix(self) -> csr_array:
         """Minutes from node (row) to node (column); of parallel roads the quickest."""
-        edges = self.edges
-        tail = np.concatenate([edges["from_node"], edges["to_node"]])
-        head = np.concatenate([edges["to_node"], edges["from_node"]])
-        return quickest(
-            tail, head, np.concatenate([edges["minutes"], edges["back_minutes"]]), len(self.nodes)
-        )
+        return quickest(*self._arcs, len(self.nodes))
 
     @cached_property
     def links(self) -> Links:
@@ -122,7 +100,10 @@ class RoadGraph:
     @cached_property
     def piece(self) -> Ints:
         """Which connected piece each node belongs to, shape ``(nodes,)``; 0 is the one with most nodes."""
-        _, label = connected_components(self.matrix, directed=False)
+        ends = self.edges["from_node"].to_numpy(), self.edges["to_node"].to_numpy()
+        ones = np.ones(len(self.edges), dtype=bool)
+        met = csr_array((ones, ends), shape=(len(self.nodes),) * 2)
+        _, label = connected_components(met, directed=False)
         order = np.argsort(-np.bincount(label), kind="stable")
         return np.argsort(order)[label].astype(np.int64)
 
@@ -142,67 +123,53 @@ class RoadGraph:
         return out
 
     @classmethod
-    def from_networkx(cls, graph: Any) -> "RoadGraph":
-        """Take over a networkx graph, for example of OSMnx.
+    def from_networkx(cls, graph: Any, *, speeds: Mapping[str, Speed] | None = None) -> "RoadGraph":
+        """Take over a networkx graph, for example of OSMnx; `road_graph` does the same.
 
         Parameters
         ----------
         graph
             Directed or not. Nodes have ``x`` and ``y``; the graph has ``crs``; edges have ``minutes``, or
-            ``travel_time`` in seconds, or ``length`` in metres with ``speed_kmh`` or ``speed_kph``.
+            ``travel_time`` in seconds, or ``length`` in metres with ``speed_kmh``, ``speed_kph`` or
+            ``highway``. Directed edges there and back, of the same length, are one two-way road.
+        speeds
+            As for `road_graph`.
 
         Raises
         ------
         CRSError
             If the graph has no ``crs``.
         DataError
-            If an edge does not say how long it takes.
+            If it has no edge, a node has no place, or an edge does not say how long it takes.
         """
-        names = {node: k for k, node in enumerate(graph.nodes)}
-        place = [(d.get("x", np.nan), d.get("y", np.nan)) for _, d in graph.nodes(data=True)]
-        dots = gpd.GeoSeries(
-            shapely.points(np.array(place, dtype=float).reshape(-1, 2)), crs=graph.graph.get("crs")
-        )
-        space.require_crs(dots, "roads")
-        crs = space.study_crs(dots)
-        nodes = shapely.get_coordinates(space.project(dots, crs).to_numpy())
-        found, back_of = _both_ways([(names[u], names[v], d) for u, v, d in graph.edges(data=True)], graph)
-        tail, head = np.array([f[:2] for f in found], dtype=np.int64).reshape(-1, 2).T
-        minutes = np.array([_edge_minutes(d) for _, _, d in found], dtype=float)
-        back = np.array([np.inf if d is None else _edge_minutes(d) for d in back_of], dtype=float)
-        mute = int(np.isnan([minutes, back]).sum())
-        if mute:
-            raise DataError(
-                f"roads: {mute} edges of the graph do not say how long they take; "
-                "give them minutes, or travel_time in seconds, or length in metres with speed_kmh"
-            )
-        straight = shapely.linestrings(np.stack([nodes[tail], nodes[head]], axis=1))
-        drawn = gpd.GeoSeries([d.get("geometry") for _, _, d in found], crs=dots.crs)
-        lines = np.where(drawn.isna(), straight, space.project(drawn, crs).to_numpy())
-        return _graph(nodes, tail, head, (minutes, back), lines, np.arange(len(tail)), crs, ())
+        took = taken_over(graph, speeds or {})
+        along = np.maximum(took.minutes, _LEAST_MIN), np.maximum(took.back, _LEAST_MIN)
+        rows = np.arange(len(took.tail))
+        made = _graph(took.nodes, took.tail, took.head, along, took.lines, rows, took.crs, took.notes)
+        return _with_pieces(made)
 
 
-def road_graph(
-    roads: gpd.GeoDataFrame, *, snap_m: float = 1.0, speeds: dict[str, float] | None = None
-) -> RoadGraph:
-    """Make a graph of a table of roads.
+def road_graph(roads: Any, *, snap_m: float = 1.0, speeds: Mapping[str, Speed] | None = None) -> RoadGraph:
+    """Make a graph of a table of roads, or of a graph of networkx.
 
     Parameters
     ----------
     roads
-        Lines. ``speed_kmh`` gives the speed; where it is missing, ``road_class`` does (see `SPEED_KMH`).
-        ``oneway`` true: only along the line.
+        Lines. ``speed_kmh`` gives the speed; where it is missing, ``road_class`` does (see `SPEEDS`).
+        ``oneway`` true: only along the line. Or a ``networkx`` graph such as OSMnx makes, see
+        `RoadGraph.from_networkx`; its nodes are taken as they are.
     snap_m
-        Ends of lines this near to another line's vertex are joined to it, metres; 0 joins only what
-        coincides.
+        Ends of lines this near to another line are joined to it, metres; 0 joins only what coincides.
     speeds
-        Speed by class, km/h, instead of `SPEED_KMH`; other classes keep theirs.
+        Speed by class, km/h, instead of `SPEEDS`; other classes keep theirs. An `Assumption` brings its
+        source into the notes.
 
     Returns
     -------
     RoadGraph
         Nodes are ends of lines and vertices that lines share. ``.notes`` says which speeds were assumed,
-        what was left out, and in how many pieces the roads fall.
+        what was left out, which roads end on the middle of another one and were joined there, which stop
+        just short of one, and in how many pieces the roads fall.
 
     Raises
     ------
@@ -213,127 +180,62 @@ def road_graph(
 
     Notes
     -----
-    Lines that cross without a shared vertex do not join: bridges stay bridges. A side road that ends on a
-    main road without a vertex there stays apart and shows up as a piece of its own.
+    Lines that cross without a shared vertex do not join: bridges stay bridges. A side road that ends on the
+    middle of another road joins it there, although that road has no vertex at this place. Ends farther than
+    `snap_m` but within 10 m (or ten times `snap_m`) of another road are left as they are and noted.
 
     Examples
     --------
     >>> from shapely import LineString
-    >>> main = LineString([(0, 0), (0.1, 0), (0.2, 0)])
+    >>> main = LineString([(0, 0), (0.2, 0)])
     >>> side = LineString([(0.1, 0), (0.1, 0.1)])
     >>> table = gpd.GeoDataFrame({"road_class": ["primary", "track"]}, geometry=[main, side], crs=4326)
-    >>> len(road_graph(table).edges)  # the main road is cut where the side road begins
-    3
+    >>> graph = road_graph(table, speeds={"primary": 50, "track": 10})
+    >>> len(graph.edges), graph.notes[0].text  # the main road is cut where the side road begins
+    (3, '1 roads end on the middle of another road (within 1 m): joined there')
     """
+    if hasattr(roads, "adj"):
+        return RoadGraph.from_networkx(roads, speeds=speeds)
     if not snap_m >= 0:
         raise DataError(f"snap_m must be 0 or a positive number of metres, not {snap_m}")
-    space.require_crs(roads, "roads")
-    crs = space.study_crs(roads)
-    lines, row = shapely.get_parts(space.project(roads, crs).to_numpy(), return_index=True)
-    usable = (shapely.get_type_id(lines) == shapely.GeometryType.LINESTRING) & (shapely.length(lines) > 0)
-    lines, row = lines[usable], row[usable]
-    if not len(lines):
-        raise DataError("roads: the layer has no line in it; check that it is the layer of roads")
-    kmh, notes = _speeds(roads, speeds or {})
-    left_out = len(roads) - len(np.unique(row))
-    if left_out:
-        text = f"{left_out} of {len(roads)} roads without a line: left out"
-        notes = (*notes, Note("roads", "set aside", text, left_out))
+    kmh, notes = speeds_of(roads, speeds or {})
+    crs, lines, bent, row = _lines(roads)
+    lines, met = with_joints(lines, bent, row, snap_m)
     xy, of_line = shapely.get_coordinates(lines, return_index=True)
-    node, nodes = _nodes(xy, of_line, snap_m)
-    start, end = _stretches(node, of_line)
-    pieces = _lines(xy, start, end)
-    length = shapely.length(pieces)
+    node, nodes = nodes_of(xy, of_line, snap_m)
+    start, end = stretches_of(node, of_line)
+    pieces = lines_between(xy, start, end)
     origin = row[of_line[start]]
-    minutes = np.maximum(length / 1_000 / kmh[origin] * 60, _LEAST_MIN)
-    oneway = _oneway(roads)[origin]
-    graph = _graph(
-        nodes, node[start], node[end], (minutes, np.where(oneway, np.inf, minutes)), pieces, origin, crs,
-        (*notes_of(roads), *notes),
-    )  # fmt: skip
-    return _with_pieces(graph)
+    minutes = np.maximum(shapely.length(pieces) / 1_000 / kmh[origin] * 60, _LEAST_MIN)
+    both = minutes, np.where(oneway_of(roads)[origin], np.inf, minutes)
+    said = (*notes_of(roads), *notes, *_left_out(len(roads), row), *met)
+    return _with_pieces(_graph(nodes, node[start], node[end], both, pieces, origin, crs, said))
 
 
-def require_positive(**numbers: float) -> None:
-    """Refuse numbers that are not above 0, by name."""
-    for name, value in numbers.items():
-        if not value > 0:
-            raise DataError(f"{name} must be a positive number, not {value}")
+def _lines(roads: gpd.GeoDataFrame) -> tuple[pyproj.CRS, Any, Any, Ints]:
+    """Give the study CRS, single lines in it, the same with more vertices on long edges, and their rows."""
+    own = space.require_crs(roads, "roads")
+    crs = space.study_crs(roads)
+    parts, row = shapely.get_parts(roads.geometry.to_numpy(), return_index=True)
+    usable = (shapely.get_type_id(parts) == shapely.GeometryType.LINESTRING) & (shapely.length(parts) > 0)
+    parts, row = parts[usable], row[usable]
+    if not len(parts):
+        raise DataError("roads: the layer has no line in it; check that it is the layer of roads")
+    lines = space.project(gpd.GeoSeries(parts, crs=own), crs).to_numpy()
+    long = shapely.length(lines) > _STRAIGHT_M
+    if own == crs or not long.any():
+        return crs, lines, lines, row
+    bent = lines.copy()
+    more = shapely.segmentize(parts[long], _STRAIGHT_M / space.metres_per_unit(own))
+    bent[long] = space.project(gpd.GeoSeries(more, crs=own), crs).to_numpy()
+    return crs, lines, bent, row
 
 
-def _speeds(roads: gpd.GeoDataFrame, given: dict[str, float]) -> tuple[Floats, tuple[Note, ...]]:
-    """Give km/h by row, and say what was assumed."""
-    require_positive(**{f"speeds[{name!r}]": value for name, value in given.items()})
-    kmh = np.full(len(roads), np.nan)
-    if "speed_kmh" in roads:
-        kmh = pd.to_numeric(roads["speed_kmh"], errors="coerce").to_numpy(dtype=float, na_value=np.nan).copy()
-        kmh[~(kmh > 0)] = np.nan
-    gap = np.isnan(kmh)
-    if not gap.any():
-        return kmh, ()
-    classes = (
-        roads["road_class"] if "road_class" in roads else pd.Series(None, index=roads.index, dtype=object)
-    )
-    by_class = classes.map({**SPEED_KMH, **given}).to_numpy(dtype=float, na_value=np.nan)
-    unknown = gap & np.isnan(by_class)
-    kmh = np.where(gap, np.where(unknown, OTHER_KMH, by_class), kmh)
-    notes = []
-    assumed = gap & ~unknown & ~classes.isin(list(given)).to_numpy()
-    if assumed.any():
-        text = f"{assumed.sum()} roads without speed: a placeholder by class (SPEED_KMH); give speeds="
-        notes.append(Note("roads", "assumed", text, int(assumed.sum())))
-    if unknown.any():
-        text = f"{unknown.sum()} roads without speed and known class: {OTHER_KMH:g} km/h, a placeholder"
-        notes.append(Note("roads", "assumed", text, int(unknown.sum())))
-    return kmh, tuple(notes)
-
-
-def _oneway(roads: gpd.GeoDataFrame) -> npt.NDArray[np.bool_]:
-    if "oneway" not in roads:
-        return np.zeros(len(roads), dtype=bool)
-    return roads["oneway"].astype("boolean").fillna(False).to_numpy(dtype=bool)
-
-
-def _nodes(xy: Floats, of_line: Ints, snap_m: float) -> tuple[Ints, Floats]:
-    """Give a number to each place where lines end or meet, and -1 to vertices in between."""
-    spots, spot = np.unique(xy, axis=0, return_inverse=True)
-    spot = spot.ravel()
-    is_end = np.ones(len(xy), dtype=bool)
-    is_end[1:-1] = (of_line[1:-1] != of_line[:-2]) | (of_line[1:-1] != of_line[2:])
-    label = _joined(spots, np.unique(spot[is_end]), snap_m)[spot]
-    times = np.bincount(label)
-    times[label[is_end]] = 2  # an end is a node, whoever meets it
-    is_node = times[label] > 1
-    used, first, node = np.unique(label[is_node], return_index=True, return_inverse=True)
-    out = np.full(len(xy), -1, dtype=np.int64)
-    out[is_node] = node.ravel()
-    return out, xy[is_node][first] if len(used) else np.empty((0, 2))
-
-
-def _joined(spots: Floats, ends: Ints, snap_m: float) -> Ints:
-    """Give the same label to an end and what lies within the tolerance of it."""
-    if snap_m == 0 or len(spots) < 2:
-        return np.arange(len(spots))
-    near = min(8, len(spots))
-    _, other = cKDTree(spots).query(spots[ends], k=near, distance_upper_bound=snap_m)
-    tail, head = np.repeat(ends, near), other.ravel()
-    found = head < len(spots)
-    pairs = csr_array((np.ones(found.sum()), (tail[found], head[found])), shape=(len(spots),) * 2)
-    return connected_components(pairs, directed=False)[1].astype(np.int64)
-
-
-def _stretches(node: Ints, of_line: Ints) -> tuple[Ints, Ints]:
-    """Give the first and last vertex of every stretch of line between two nodes."""
-    at = np.flatnonzero(node >= 0)
-    same = of_line[at[1:]] == of_line[at[:-1]]
-    return at[:-1][same], at[1:][same]
-
-
-def _lines(xy: Floats, start: Ints, end: Ints) -> npt.NDArray[Any]:
-    size = end - start + 1
-    first = np.cumsum(size) - size
-    owner = np.repeat(np.arange(len(size)), size)
-    return shapely.linestrings(xy[start[owner] + np.arange(len(owner)) - first[owner]], indices=owner)
+def _left_out(count: int, row: Ints) -> tuple[Note, ...]:
+    lost = count - len(np.unique(row))
+    if not lost:
+        return ()
+    return (Note("roads", "set aside", f"{lost} of {count} roads without a line: left out", lost),)
 
 
 def _graph(
@@ -368,39 +270,6 @@ def _with_pieces(graph: RoadGraph) -> RoadGraph:
     )
     note = Note("roads", "advice", text, count - 1)
     return RoadGraph(nodes=graph.nodes, edges=graph.edges, crs=graph.crs, notes=(*graph.notes, note))
-
-
-def _both_ways(found: list[Edge], graph: Any) -> tuple[list[Edge], list[dict[str, Any] | None]]:
-    """Pair the two directions of a road, which a directed graph holds as two edges of the same length.
-
-    A place on a two-way road can leave it either way; on two one-way edges it would be on one of them.
-    """
-    if not graph.is_directed():
-        return found, [edge for _, _, edge in found]
-    kept: list[Edge] = []
-    back: list[dict[str, Any] | None] = []
-    waiting: dict[tuple[int, int, float], list[int]] = {}
-    for tail, head, edge in found:
-        length = round(float(edge.get("length", 0.0)), 1)
-        partner = waiting.get((head, tail, length))
-        if partner:
-            back[partner.pop()] = edge
-            continue
-        waiting.setdefault((tail, head, length), []).append(len(kept))
-        kept.append((tail, head, edge))
-        back.append(None)
-    return kept, back
-
-
-def _edge_minutes(edge: dict[str, Any]) -> float:
-    if "minutes" in edge:
-        return float(edge["minutes"])
-    if "travel_time" in edge:
-        return float(edge["travel_time"]) / 60
-    kmh = edge.get("speed_kmh", edge.get("speed_kph"))
-    if kmh is None or "length" not in edge:
-        return float("nan")
-    return float(edge["length"]) / 1_000 / float(kmh) * 60
 
 
 def quickest(tail: Any, head: Any, minutes: Any, size: int) -> csr_array:

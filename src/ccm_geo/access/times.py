@@ -18,7 +18,8 @@ from ccm_geo.schemas import Note, rows_of_kind
 
 from ._search import from_each, to_goals
 from ._snap import Floats, OnRoad, Places, legs, points_in, same_edge, snapped
-from .graph import RoadGraph, require_positive, road_graph
+from ._speeds import require_positive
+from .graph import RoadGraph, road_graph
 
 OFFROAD_KMH = 3.0
 """Walking where there is no road, km/h: Tobler's hiking function gives 6 exp(-3.5 x 0.05) = 5.0 km/h on
