@@ -1,7 +1,7 @@
 """A finished plan's model once more, with its prices: what the questions asked of a plan share."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,7 +9,7 @@ import pandas as pd
 
 from ccm_geo.errors import DataError
 
-from .arcs import Arcs
+from .arcs import Arcs, Blocks
 from .listing import Floats, Listing, Mask
 from .model import Model, build
 from .prices import Answer, Rows, answer, lowest_bound
@@ -78,6 +78,11 @@ class Priced:
         out[self.listing.hazard[self.taken]] = True
         return out
 
+    @property
+    def alone(self) -> Arcs:
+        """The options, every hazard deciding for itself, without what it brings together with others."""
+        return replace(self.arcs, blocks=Blocks.alone(len(self.arcs.start), self.arcs.years))
+
     def use(self, taken: Mask) -> Floats:
         """Add up every row for chosen options of the listing."""
         parts = [f.use(taken) for f in self.model.families]
@@ -122,6 +127,16 @@ def named(hazards: Sequence[str] | str, listing: Listing, asker: str) -> list[in
         unknown = [h for h, i in zip(wanted, at, strict=True) if i < 0]
         raise DataError(f"{asker}: {len(unknown)} hazards have no options, first {unknown[0]!r}")
     return [int(i) for i in at]
+
+
+def activities_of(listing: Listing, which: Mask) -> pd.Series:
+    """Write "nts 2027, clearance 2028" for each hazard."""
+    rows = listing.frame[which]
+    text = (rows["activity"] if "activity" in rows else rows["option_id"]).astype("str")
+    if "year" in rows:
+        text = text + " " + rows["year"].astype("str")
+    joined = text.groupby(listing.hazard[which]).agg(", ".join)
+    return joined.reindex(np.arange(len(listing.hazard_ids)), fill_value="")
 
 
 def few(value: float) -> str:

@@ -184,8 +184,10 @@ def values_without(priced: Priced) -> Floats:
     """By how much the bound at the plan's prices falls if a hazard is left alone, shape ``(hazards,)``."""
     arcs, rows = priced.arcs, priced.rows
     value = values_at(arcs, rows, priced.found.prices)
-    _, best, _ = walk(arcs, value, rows.pattern.shape[0])
-    return np.where(arcs.must > 0, np.inf, best)
+    _, best, _ = walk(priced.alone, value, rows.pattern.shape[0])
+    without_bonus = np.bincount(arcs.blocks.of, weights=best, minlength=len(priced.found.gain))
+    together = priced.found.gain - without_bonus
+    return np.where(arcs.must > 0, np.inf, best + together[arcs.blocks.of])
 
 
 def _benefit_without(priced: Priced, hazards: Ints) -> Floats:
@@ -255,7 +257,7 @@ def _candidates(priced: Priced) -> Mask:
     wanted[nearest] = True
     value = values_at(arcs, rows, priced.found.prices)
     pull = 1.0 + 2.0 * np.bincount(arcs.hazard, weights=np.abs(value), minlength=len(arcs.start))
-    taken, _, _ = walk(arcs, value + np.where(wanted, pull[arcs.hazard], 0.0), rows.pattern.shape[0])
+    taken, _, _ = walk(priced.alone, value + np.where(wanted, pull[arcs.hazard], 0.0), rows.pattern.shape[0])
     taken &= np.isin(arcs.hazard, arcs.hazard[nearest])
     whole = np.zeros(len(listing.benefit), bool)
     whole[arcs.origin[taken]] = True
@@ -319,11 +321,10 @@ def _most_of(priced: Priced) -> Floats:
 
     In a plan as good as this one every option's loss at the prices is at most the distance from the bound.
     """
-    arcs = priced.arcs
-    near = losses(arcs, priced.rows, priced.found) <= (
+    near = losses(priced.arcs, priced.rows, priced.found) <= (
         priced.found.bound - priced.benefit + SAME * abs(priced.benefit)
     )
-    hopeful = arcs.keep(near)
+    hopeful = priced.alone.keep(near)
     _, most, _ = walk(hopeful, hopeful.benefit, priced.rows.pattern.shape[0])
     return np.where(_droppable(priced), np.maximum(most, 0.0) + _bonus_of(priced, None), np.inf)
 
