@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from .planning import Plan as Plan
     from .planning import Share as Share
     from .planning import list_options as list_options
+    from .planning import look_over as look_over
     from .planning import moving_teams as moving_teams
     from .planning import paid_by as paid_by
     from .planning import prioritize as prioritize
@@ -118,6 +119,7 @@ _HOME = {
         "Plan",
         "Share",
         "list_options",
+        "look_over",
         "moving_teams",
         "paid_by",
         "prioritize",

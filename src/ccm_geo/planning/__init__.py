@@ -5,6 +5,7 @@ from .choose import prioritize
 from .complete import Complete
 from .deadlines import Deadline, Finish
 from .donors import Donors, Grant, paid_by
+from .findings import look_over
 from .options import list_options
 from .plan import Plan
 from .promises import After, LockIn, LockOut
@@ -33,6 +34,7 @@ __all__ = [
     "Rule",
     "Share",
     "list_options",
+    "look_over",
     "moving_teams",
     "paid_by",
     "prioritize",

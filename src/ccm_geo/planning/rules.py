@@ -20,6 +20,7 @@ from ccm_geo.schemas import Note
 from .listing import Floats, Listing, Mask, Where, matching
 from .model import Compiled, Family
 
+_FEW = 6  # regions that one line can hold
 GIVEN = 1e-6  # a knob turned by less than this is not turned
 
 
@@ -260,6 +261,15 @@ class Capacity(Rule):
             )
         if self.by is None and isinstance(self.season, Mapping):
             raise DataError(f"{self.title}: seasons by region need by=, the column that names the region")
+
+    @property
+    def spoken(self) -> str:
+        """Its name with its teams, where they are few."""
+        given = self.amount
+        if not isinstance(given, Mapping):
+            return f"{self.title} ({given:,g} a year)"
+        few = len(given) <= _FEW
+        return f"{self.title} ({listed(f'{r}: {a}' for r, a in given.items())})" if few else self.title
 
     def limit(self, region: str, amount: float) -> float:
         """Return what can be worked of an amount in the season of a region."""

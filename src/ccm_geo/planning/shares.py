@@ -69,6 +69,17 @@ class Share(Rule):
         """Its name in messages and tables."""
         return self.name or f"Share of {self.column}"
 
+    @property
+    def spoken(self) -> str:
+        """Its name with its shares."""
+        parts = []
+        for word, given in (("at_least", self.at_least), ("at_most", self.at_most)):
+            if isinstance(given, Mapping):
+                parts += [f"{word} {r}: {s:g}" for r, s in given.items()]
+            elif given is not None:
+                parts.append(f"{word} {given:g} each")
+        return f"{self.title} ({listed(parts)})"
+
     def fitted(self, listing: Listing, rules: tuple[Rule, ...]) -> tuple["Share", list[Note]]:
         """Spell the shares out by region; hold no region to more than it could use."""
         if self.column not in listing.frame:
