@@ -9,10 +9,11 @@ import shapely
 from affine import Affine
 from exactextract import exact_extract
 
-from ccm_geo import _coverage as coverage
 from ccm_geo import space
 from ccm_geo.errors import SourceError
 from ccm_geo.exposure import people_in
+from ccm_geo.exposure.tiles import Ask, layer_of, sum_cells
+from ccm_geo.exposure.traces import boxes, traced
 from ccm_geo.schemas import PopulationRaster
 
 UTM = "EPSG:32648"
@@ -192,26 +193,30 @@ def test_rotated_raster_counts_as_the_upright_one(tmp_path):
     np.testing.assert_allclose(people_in(moved, rotated), people_in(areas, upright), rtol=1e-7, atol=1e-7)
 
 
-@pytest.mark.parametrize("strip_bytes", [1, 30_000, 10**6])
-def test_strips_of_any_height_give_the_same_sums(tmp_path, strip_bytes):
+def inside(areas, to_pixels=lambda xy: (xy - [500_000, 2_000_000]) / [100, -100]):
+    found = traced(np.asarray(areas), to_pixels)
+    return Ask(found, boxes(found))
+
+
+@pytest.mark.parametrize("tile_bytes", [20_000, 200_000, 10**7])
+@pytest.mark.parametrize("block", [{"blockysize": 7}, {"tiled": True, "blockxsize": 16, "blockysize": 32}])
+def test_tiles_of_any_size_give_the_same_sums(tmp_path, tile_bytes, block):
     rng = np.random.default_rng(5)
-    raster = write(tmp_path / "strips.tif", rng.gamma(0.5, 20, (300, 280)), blockysize=7)
-    areas = random_areas(rng, 80, 280)
-    outlines = coverage.outlines(areas.to_numpy(), lambda xy: (xy - [500_000, 2_000_000]) / [100, -100])
-    one = coverage.cell_sums([coverage.Layer(raster)], outlines)
-    many = coverage.cell_sums([coverage.Layer(raster)], outlines, strip_bytes=strip_bytes)
+    raster = write(tmp_path / "tiles.tif", rng.gamma(0.5, 20, (300, 280)), **block)
+    areas = inside(random_areas(rng, 80, 280))
+    one = sum_cells([layer_of(raster)], [areas]).sums[0]
+    many = sum_cells([layer_of(raster)], [areas], tile_bytes=tile_bytes).sums[0]
     np.testing.assert_allclose(many.total, one.total, rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(many.known, one.known, rtol=1e-12, atol=1e-12)
 
 
-def test_several_rasters_are_summed_in_one_pass(tmp_path):
+def test_several_rasters_and_bands_are_summed_in_one_pass(tmp_path):
     rng = np.random.default_rng(6)
     rasters = [write(tmp_path / f"{k}.tif", rng.gamma(0.5, 20, (50, 60)).astype("float32")) for k in range(3)]
-    areas = random_areas(rng, 40, 50)
-    outlines = coverage.outlines(areas.to_numpy(), lambda xy: (xy - [500_000, 2_000_000]) / [100, -100])
-    together = coverage.cell_sums([coverage.Layer(r) for r in rasters], outlines).total
-    for k, raster in enumerate(rasters):
-        alone = coverage.cell_sums([coverage.Layer(raster)], outlines).total[:, 0]
+    layers, asked = [layer_of(raster) for raster in rasters], inside(random_areas(rng, 40, 50))
+    together = sum_cells(layers, [asked]).sums[0].total
+    for k, layer in enumerate(layers):
+        alone = sum_cells([layer], [asked]).sums[0].total[:, 0]
         np.testing.assert_allclose(together[:, k], alone, rtol=1e-13, atol=1e-13)
 
 
@@ -219,12 +224,12 @@ def test_only_blocks_under_areas_are_read(tmp_path):
     raster = write(
         tmp_path / "wide.tif", np.ones((64, 4096), dtype="float32"), tiled=True, blockxsize=256, blockysize=64
     )
-    outlines = coverage.outlines(
-        np.array([shapely.box(10, 5, 12, 7), shapely.box(4000, 5, 4002, 7)]), lambda xy: xy
+    found = sum_cells(
+        [layer_of(raster)],
+        [inside([shapely.box(10, 5, 12, 7), shapely.box(4000, 5, 4002, 7)], lambda xy: xy)],
     )
-    sums = coverage.cell_sums([coverage.Layer(raster)], outlines)
-    assert sums.total[:, 0].tolist() == [4, 4]
-    assert sums.cells_read == 2 * 256 * 64
+    assert found.sums[0].total[:, 0].tolist() == [4, 4]
+    assert found.cells_read == 2 * 256 * 64
 
 
 def test_pieces_of_an_area_add_up_to_the_whole(tmp_path):

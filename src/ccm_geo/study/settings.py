@@ -34,7 +34,7 @@ _GIVEN: dict[
     io.read_roads: (),
     io.read_facilities: (),
     io.read_admin: (),
-    exposure.people_near: ("hazards", "people"),
+    exposure.people_near: ("hazards", "people", "executor"),
     exposure.accidents_near: ("hazards", "accidents"),
     exposure.facilities_near: ("hazards", "facilities"),
     access.travel_time: ("places", "facilities", "roads"),
@@ -54,6 +54,7 @@ _SCORES = {"RISK": scoring.RISK, "DISPLACEMENT": scoring.DISPLACEMENT}
 _TOP = ("title", "years", "score")
 _NEEDED = ("read_hazards", "read_population")
 _FILES = ("source", "admin", "places")
+_NARROWED = {"within_m": float}  # a column of facts holds one distance, not bands
 _KNOWN = (*_TOP, *_FUNCTIONS, *_RULES, *_SCORES, "HARM", "Activity")
 
 
@@ -202,7 +203,7 @@ def _parameters(call: Callable[..., Any]) -> dict[str, Any]:
     hidden = {*_GIVEN.get(call, ()), "_"}
     known = inspect.signature(call).parameters.values()
     return {
-        one.name: Any if isinstance(one.annotation, str) else one.annotation
+        one.name: Any if isinstance(one.annotation, str) else _NARROWED.get(one.name, one.annotation)
         for one in known
         if one.name not in hidden
     }

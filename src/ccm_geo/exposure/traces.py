@@ -1,0 +1,197 @@
+"""Areas taken apart into plain arrays of vertices, in columns and rows of a raster."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import shapely
+
+from .kernels import compiled
+from .notes import Floats, Ints, Shapes
+
+
+class Traces(NamedTuple):
+    """Outlines, lines and points in pixel coordinates: the shapes that travel to where a raster is read."""
+
+    xy: Floats
+    """Vertices, shape ``(vertices, 2)``."""
+    part: Ints
+    """Where each ring, line or point begins in `xy`, with the end appended, shape ``(parts + 1,)``."""
+    sign: Floats
+    """By part: +1 or -1 such that shells count positive and holes negative, 0 for lines and points."""
+    area: Ints
+    """Where each area begins in the parts, with the end appended, shape ``(areas + 1,)``."""
+
+
+class Ground(NamedTuple):
+    """What a cell measures on the ground at each area, and the area's extent in metres."""
+
+    origin: Floats
+    """Column and row from which metres are counted, shape ``(areas, 2)``."""
+    metric: Floats
+    """See `space.ground_metric`, shape ``(areas, 3)``."""
+    extent: Floats
+    """In metres from the origin ``(left, top, right, bottom)``, shape ``(areas, 4)``; NaN where none."""
+
+
+def traced(shapes: Shapes, to_pixels: Callable[[Floats], Floats]) -> Traces:
+    """Take geometries of any type apart.
+
+    Parameters
+    ----------
+    shapes
+        Valid geometries, shape ``(areas,)``; ``None`` and empty ones have no parts.
+    to_pixels
+        Moves vertices, shape ``(n, 2)``, to columns and rows of the raster.
+    """
+    pieces, owner = shapely.get_parts(shapes, return_index=True)
+    if (shapely.get_type_id(pieces) > shapely.GeometryType.POLYGON).any():  # collections hold multipolygons
+        pieces, inner = shapely.get_parts(pieces, return_index=True)
+        owner = owner[inner]
+    is_area = shapely.get_type_id(pieces) == shapely.GeometryType.POLYGON
+    rings, of = shapely.get_rings(pieces[is_area], return_index=True)
+    sign = np.where(np.diff(of, prepend=-1) > 0, 1.0, -1.0)  # the first ring of a polygon is its shell
+    parts, owner_of = rings, owner[is_area][of]
+    if not is_area.all():
+        parts = np.concatenate([rings, pieces[~is_area]])
+        owner_of = np.concatenate([owner_of, owner[~is_area]])
+        sign = np.concatenate([sign, np.zeros(len(parts) - len(rings))])
+        order = np.argsort(owner_of, kind="stable")
+        parts, owner_of, sign = parts[order], owner_of[order], sign[order]
+    xy, of_part = shapely.get_coordinates(parts, return_index=True)
+    xy = np.ascontiguousarray(to_pixels(xy), dtype=np.float64)
+    part = np.searchsorted(of_part, np.arange(len(parts) + 1)).astype(np.int64)
+    area = np.searchsorted(owner_of, np.arange(len(shapes) + 1)).astype(np.int64)
+    return Traces(xy, part, _turned(xy, part, sign), area)
+
+
+def boxes(found: Traces) -> Floats:
+    """Give the extent of each area in cells ``(left, top, right, bottom)``; NaN where it has no vertices."""
+    return _extents(found.xy, found.part[found.area])
+
+
+def grounded(found: Traces, metric: Callable[[Floats], Floats]) -> Ground:
+    """Measure what a cell is on the ground in the middle of each area.
+
+    Parameters
+    ----------
+    found
+        The areas, each small enough to do with one scale.
+    metric
+        Gives ``(a, b, c)`` at columns and rows, see `space.ground_metric`.
+    """
+    first = found.part[found.area]
+    box = _extents(found.xy, first)
+    some = np.flatnonzero(first[1:] > first[:-1])
+    origin, scale = np.zeros((len(box), 2)), np.ones((len(box), 3))
+    if len(some):
+        origin[some] = (box[some, :2] + box[some, 2:]) / 2
+        scale[some] = metric(origin[some])
+    return Ground(origin, scale, _extents(_on_ground(found.xy, first, origin, scale), first))
+
+
+def thinned(found: Traces, ground: Ground, within: float) -> Traces:
+    """Leave out the vertices without which no outline moves by more than this many metres."""
+    keep = _outstanding(
+        _on_ground(found.xy, found.part[found.area], ground.origin, ground.metric), found.part, within
+    )
+    return found._replace(xy=found.xy[keep], part=np.concatenate([[0], np.cumsum(keep)])[found.part])
+
+
+def taken(found: Traces, members: Ints) -> Traces:
+    """Give some of the areas, in this order."""
+    part, area = _gathered(found.area, members)
+    xy, new = _gathered(found.part, part)
+    return Traces(found.xy[xy], new, found.sign[part], area)
+
+
+def joined(first: Traces, then: Traces) -> Traces:
+    """Give the areas of both, one after the other."""
+    return Traces(
+        np.concatenate([first.xy, then.xy]),
+        np.concatenate([first.part, then.part[1:] + first.part[-1]]),
+        np.concatenate([first.sign, then.sign]),
+        np.concatenate([first.area, then.area[1:] + first.area[-1]]),
+    )
+
+
+def _gathered(start: Ints, which: Ints) -> tuple[Ints, Ints]:
+    """Give the positions of some runs one after the other, and where each run begins among them."""
+    size = start[which + 1] - start[which]
+    ends = np.concatenate([[0], np.cumsum(size)])
+    return np.arange(ends[-1]) + np.repeat(start[which] - ends[:-1], size), ends
+
+
+@compiled
+def _turned(xy: Any, part: Any, sign: Any) -> Any:
+    """Turn the sign of rings that do not run from x towards y."""
+    out = sign.copy()
+    for p in range(len(sign)):
+        if sign[p] == 0.0:
+            continue
+        x0, y0 = xy[part[p]]
+        twice = 0.0
+        for i in range(part[p] + 1, part[p + 1] - 1):
+            twice += (xy[i, 0] - x0) * (xy[i + 1, 1] - y0) - (xy[i, 1] - y0) * (xy[i + 1, 0] - x0)
+        if twice <= 0.0:
+            out[p] = -sign[p]
+    return out
+
+
+@compiled
+def _extents(xy: Any, first: Any) -> Any:
+    """Extent of each run of vertices; NaN where it is empty."""
+    out = np.full((len(first) - 1, 4), np.nan)
+    for k in range(len(out)):
+        for v in range(first[k], first[k + 1]):
+            x, y = xy[v, 0], xy[v, 1]
+            if v == first[k]:
+                out[k, 0] = out[k, 2] = x
+                out[k, 1] = out[k, 3] = y
+            else:
+                out[k, 0], out[k, 2] = min(out[k, 0], x), max(out[k, 2], x)
+                out[k, 1], out[k, 3] = min(out[k, 1], y), max(out[k, 3], y)
+    return out
+
+
+@compiled
+def _on_ground(xy: Any, first: Any, origin: Any, metric: Any) -> Any:
+    """Vertices in metres from each area's origin."""
+    out = np.empty_like(xy)
+    for k in range(len(origin)):
+        for v in range(first[k], first[k + 1]):
+            across, down = xy[v, 0] - origin[k, 0], xy[v, 1] - origin[k, 1]
+            out[v, 0] = metric[k, 0] * across + metric[k, 1] * down
+            out[v, 1] = metric[k, 2] * down
+    return out
+
+
+@compiled
+def _outstanding(xy: Any, part: Any, within: float) -> Any:
+    """Mark the vertices without which the outline would move by more than this (Douglas and Peucker)."""
+    keep = np.zeros(len(xy), dtype=np.bool_)
+    stack = np.empty((len(xy) + 1, 2), dtype=np.int64)
+    for p in range(len(part) - 1):
+        if part[p] == part[p + 1]:
+            continue
+        keep[part[p]] = keep[part[p + 1] - 1] = True
+        stack[0, 0], stack[0, 1] = part[p], part[p + 1] - 1
+        depth = 1
+        while depth > 0:
+            depth -= 1
+            first, last = stack[depth, 0], stack[depth, 1]
+            dx, dy = xy[last, 0] - xy[first, 0], xy[last, 1] - xy[first, 1]
+            square = dx * dx + dy * dy
+            worst, which = within * within, -1
+            for v in range(first + 1, last):
+                ex, ey = xy[v, 0] - xy[first, 0], xy[v, 1] - xy[first, 1]
+                along = min(1.0, max(0.0, (ex * dx + ey * dy) / square)) if square > 0.0 else 0.0
+                off = (ex - along * dx) ** 2 + (ey - along * dy) ** 2
+                if off > worst:
+                    worst, which = off, v
+            if which >= 0:
+                keep[which] = True
+                stack[depth, 0], stack[depth, 1] = first, which
+                stack[depth + 1, 0], stack[depth + 1, 1] = which, last
+                depth += 2
+    return keep
