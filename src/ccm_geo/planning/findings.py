@@ -22,7 +22,7 @@ from .shares import Share, closing_steps
 _MAGNITUDE = 1e9  # largest over smallest number beyond which one of them is likely in another unit
 _MANY = 20  # options below which a row of numbers proves nothing
 _RELEASE_USD_PER_M2 = (0.22, 39.0)
-"""Lowest programme average (cluster munitions, Lao PDR 2010-2017), highest figure (minefields, world 2006)."""
+"""Lowest programme average (cluster munitions, Lao PDR 2010-2017), highest (minefields, world 2006)."""
 _BEYOND = 10  # times outside the published range: likely another unit, not another country
 _WORLD_CASUALTIES = 6_279  # recorded in the whole world in 2024 (Landmine Monitor 2025)
 _SEVERITIES = ("error", "warning", "advice")

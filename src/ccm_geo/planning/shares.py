@@ -12,10 +12,12 @@ from scipy import sparse
 from ccm_geo.errors import DataError, PlanError
 from ccm_geo.schemas import Note
 
+from .arcs import Arcs
+from .donors import Donors
 from .listing import Floats, Listing, Mask, Where, leads_on, matching
-from .model import Compiled, Family
-from .prices import richest_use
-from .rules import GIVEN, Rule, joined, listed, rows_where, total, unnamed
+from .model import Compiled, Family, build
+from .prices import Rows, lowest_bound, richest_use
+from .rules import GIVEN, Budget, Capacity, Rule, joined, listed, rows_where, total, unnamed
 
 LAND_RELEASED = ("cancelled_m2", "reduced_m2", "cleared_m2")
 
@@ -136,6 +138,8 @@ class Share(Rule):
             zip(regions, np.bincount(own + 1, weights=use, minlength=len(regions) + 1)[1:], strict=True)
         )
         whole = min([float(use.sum()), *(rule.spendable(self.of) for rule in rules)])
+        if self.of != "cost_usd" and any(s * whole > most.get(r, 0.0) for r, s in floors.items()):
+            whole = min(whole, _most_within_means(listing, amount, rules))
         notes, held = [], dict(floors)
         for region, share in floors.items():
             can = float(most.get(region, 0.0))
@@ -206,6 +210,13 @@ class Share(Rule):
                         f"{self.title}: {region} gets {got:,.2f} of {whole:,.2f}, not {word} {share:.2%}"
                     )
         return found
+
+
+def _most_within_means(listing: Listing, amount: Floats, rules: tuple[Rule, ...]) -> float:
+    """Bound what a plan can bring of an amount that is not money, with the money and teams there are."""
+    means = [rule for rule in rules if isinstance(rule, (Budget, Capacity, Donors))]
+    model = build(replace(listing, benefit=amount), means)
+    return lowest_bound(Arcs.of(model), Rows.of(model), most_tries=40, seconds=5).bound
 
 
 def amounts_of(listing: Listing, of: str, asker: str) -> Floats:
