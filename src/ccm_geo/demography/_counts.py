@@ -9,6 +9,17 @@ from ccm_geo.io.values import numbers
 from ccm_geo.schemas import refuse, spoken_rows
 
 
+def many(count: int, what: str) -> str:
+    """Spell a number of things.
+
+    Examples
+    --------
+    >>> many(1, "cell"), many(2_000, "cell")
+    ('1 cell', '2,000 cells')
+    """
+    return f"{count:,} {what}{'s' if count != 1 else ''}"
+
+
 def counts(table: pd.DataFrame, columns: Iterable[str], name: str) -> pd.DataFrame:
     """Read columns of people, NaN where blank.
 

@@ -159,15 +159,20 @@ def _people(
     """Give the people of every cell of a strip, shape ``(columns, rows, width)``; NaN where not known."""
     values, _ = _weights(file, over.raster, *strip)
     land = _land(over.raster, *strip)
-    people = np.full((by_weight.shape[1], *values.shape), np.nan)
+    valued, amount = ~np.isnan(values), np.nan_to_num(values)
+    people = np.zeros((by_weight.shape[1], *values.shape))
+    known = np.zeros(people.shape, dtype=bool)
     for at, block in _blocks(over, *strip):
-        part = people[:, block.rows, block.cols]
-        amounts = values[block.rows, block.cols], _part(land, block)
-        for amount, rates in zip(amounts, (by_weight[at], by_land[at]), strict=True):
-            here = (block.share > 0) & ~np.isnan(amount)
+        where = block.rows, block.cols
+        touched = block.share > 0
+        for rates, given, here in (
+            (by_weight[at], amount[where], touched & valued[where]),
+            (by_land[at], _part(land, block), touched),
+        ):
             for column in np.flatnonzero(~np.isnan(rates)):
-                given = (amount * block.share)[here] * rates[column]
-                part[column][here] = np.nan_to_num(part[column][here]) + given
+                people[column][where] += given * block.share * rates[column]
+                known[column][where] |= here
+    people[~known] = np.nan
     return people
 
 

@@ -20,7 +20,7 @@ import pandas as pd
 from ccm_geo.errors import DataError
 from ccm_geo.schemas import Note, notes_of, refuse
 
-from ._counts import counts
+from ._counts import counts, many
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Band: TypeAlias = tuple[int, int | None]
@@ -377,6 +377,6 @@ def _notes(
         notes.append(Note("population", "assumed", text, int((moved > 0).sum())))
     blank = int(people.isna().any(axis=1).sum())
     if blank:
-        text = f"{blank:,} rows have an age band without a number: the bands made of it are unknown"
+        text = f"{many(blank, 'row')} with a blank age band: the bands made of it are unknown"
         notes.append(Note("population", "unknown", text, blank))
     return [*notes, *(Note("population", "unknown", text) for text in part_of)]

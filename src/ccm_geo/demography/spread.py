@@ -20,7 +20,7 @@ from ccm_geo.errors import DataError
 from ccm_geo.schemas import Note, PopulationRaster, notes_of
 
 from . import _grids
-from ._counts import counts
+from ._counts import counts, many
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -72,7 +72,8 @@ def split_people(
         The column of settlements that says how large they are.
     blank
         What a settlement weighs whose `weight` is blank: ``median``, as much as the middle one of those
-        known in its district (of all, where none is), or ``unknown``: nothing, and its people are unknown.
+        known in its district (of all, where none is; all alike, where none is at all), or ``unknown``:
+        nothing, and its people are unknown.
     without_weight
         What becomes of the people of districts without any weight inside: spread ``evenly`` over its land
         (among settlements the district itself is added, as an area), or left ``unknown``.
@@ -180,7 +181,7 @@ def _tell(notes: list[Note], totals: _Totals, which: Mask, kind: str, text: str)
     shown = ", ".join(str(name) for name in totals.names[which][:_SHOWN])
     more = ", ..." if count > _SHOWN else ""
     people = np.nansum(totals.people[which, 0])
-    who = f"{count} district{'s' if count > 1 else ''} ({shown}{more}) with {people:,.0f} {totals.columns[0]}"
+    who = f"{many(count, 'district')} ({shown}{more}) with {people:,.0f} {totals.columns[0]}"
     notes.append(Note("population", kind, f"{who}: {text}", count))
 
 
@@ -211,13 +212,13 @@ def _over_raster(
         totals,
         partly,
         "assumed",
-        "partly outside the raster: all people are spread over the part inside",
+        "partly outside the raster: all are spread over the part inside",
     )
     if found.negative:
-        text = f"{found.negative:,} cells with a weight below 0: counted as no weight"
+        text = f"{many(found.negative, 'cell')} with a weight below 0: counted as no weight"
         notes.append(Note("population", "repaired", text, found.negative))
     if found.shared:
-        text = f"districts overlap in {found.shared:,} cells: the people of each are counted there"
+        text = f"districts overlap in {many(found.shared, 'cell')}: the people of each are counted there"
         notes.append(Note("population", "advice", text, found.shared))
     with np.errstate(divide="ignore", invalid="ignore"):
         by_weight = np.where((found.weight > 0)[:, None], totals.people / found.weight[:, None], np.nan)
@@ -231,20 +232,19 @@ def _over_raster(
 
 
 def _tell_apart(notes: list[Note], totals: _Totals, measured: Floats) -> None:
-    """Note by how much a district differs that is measured in the result, through cells cut by borders."""
-    some = totals.people > 0
-    apart = np.zeros(measured.shape)
-    apart[some] = np.nan_to_num(np.abs(measured[some] / totals.people[some] - 1))
-    worst = int(apart.max(axis=1, initial=0).argmax()) if len(apart) else 0
-    if not len(apart) or apart[worst].max() <= _APART:
+    """Note how many people are measured in another district than they came from, through cut cells."""
+    total = totals.people[:, 0]
+    apart = np.nan_to_num(np.abs(measured[:, 0] - total))
+    many_apart = apart > _APART * np.nan_to_num(total)
+    if not many_apart.any():
         return
-    middle = np.median(apart[some & ~np.isnan(measured)])
+    worst = int(apart.argmax())
     text = (
-        f"cells cut by a border hold people of both sides: measured in the result, a district differs from "
-        f"its total by {middle:.2%} in the median and {apart[worst].max():.2%} at most "
-        f"({totals.names[worst]}); the sum over all cells is that of the totals"
+        "cells cut by a border hold people of both sides: measured again, districts differ from their totals "
+        f"by {apart.sum():,.0f} people in sum ({apart.sum() / np.nansum(total):.2%}), {totals.names[worst]} "
+        f"most, by {apart[worst]:,.0f} of {total[worst]:,.0f}; the sum over all cells is that of the totals"
     )
-    notes.append(Note("population", "advice", text, int((apart > _APART).any(axis=1).sum())))
+    notes.append(Note("population", "advice", text, int(many_apart.sum())))
 
 
 def _described(
@@ -328,18 +328,17 @@ def _tell_places(
     assumed = blank[0] & ~blank[1]
     given = np.nansum(people[assumed, 0])
     for which, kind, text in (
-        (outside, "unknown", "in no district: their people are unknown"),
+        (outside, "unknown", "in no district: people unknown"),
         (
             assumed,
             "assumed",
-            f"whose weight is blank count as the median of their district, and get {given:,.0f} people",
+            f"of blank weight, taken as the median of the district (else of all): {given:,.0f} people",
         ),
-        (blank[1] & ~outside, "unknown", "whose weight is blank get no people: theirs are unknown"),
+        (blank[1] & ~outside, "unknown", "of blank weight, given nobody: people unknown"),
     ):
         if which.any():
-            notes.append(
-                Note("population", kind, f"{int(which.sum()):,} settlements {text}", int(which.sum()))
-            )
+            count = int(which.sum())
+            notes.append(Note("population", kind, f"{many(count, 'settlement')} {text}", count))
 
 
 def _with_areas(
@@ -358,7 +357,6 @@ def _with_areas(
         if whole
         else pd.Index([f"district {label}" for label in districts.index])
     )
-    areas = areas.rename_geometry(settlements.active_geometry_name)
-    return gpd.GeoDataFrame(
-        pd.concat([settlements, areas]), geometry=settlements.active_geometry_name, crs=settlements.crs
-    )
+    where = settlements.active_geometry_name
+    areas = areas.rename(columns={"geometry": where}).set_geometry(where)
+    return gpd.GeoDataFrame(pd.concat([settlements, areas]), geometry=where, crs=settlements.crs)
