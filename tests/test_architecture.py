@@ -16,7 +16,7 @@ FLOORS = [
     {"space", "_scales", "assumptions"},
     {"io", "_coverage"},
     {"exposure", "access", "demography"},
-    {"displacement", "risk", "scoring", "planning"},
+    {"displacement", "risk", "scoring", "planning", "outreach", "climate"},
     {"maps", "report"},
     {"study"},
     {"cli"},

@@ -45,6 +45,10 @@ if TYPE_CHECKING:
     from .io import read_roads as read_roads
     from .maps import map_plan as map_plan
     from .maps import map_scores as map_scores
+    from .outreach import Outreach as Outreach
+    from .outreach import choose_stops as choose_stops
+    from .outreach import service_reach as service_reach
+    from .outreach import site_outreach as site_outreach
     from .planning import ACTIVITIES as ACTIVITIES
     from .planning import Activity as Activity
     from .planning import After as After
@@ -91,7 +95,13 @@ _HOME = {
     "demography": ("AGE_BANDS", "recount_ages", "split_people"),
     "displacement": ("GRAVITY", "Gravity", "arrivals_near"),
     "errors": ("CRSError", "CcmGeoError", "DataError", "MissingDependency", "PlanError", "SourceError"),
-    "exposure": ("accidents_near", "facilities_near", "people_first_reached", "people_near", "people_reached"),
+    "exposure": (
+        "accidents_near",
+        "facilities_near",
+        "people_first_reached",
+        "people_near",
+        "people_reached",
+    ),
     "io": (
         "read_accidents",
         "read_admin",
@@ -102,6 +112,7 @@ _HOME = {
         "read_roads",
     ),
     "maps": ("map_plan", "map_scores"),
+    "outreach": ("Outreach", "choose_stops", "service_reach", "site_outreach"),
     "planning": (
         "ACTIVITIES",
         "Activity",
