@@ -86,9 +86,9 @@ def travel_time(
     [66.8, nan]
     """
     require_positive(offroad_kmh=offroad_kmh, offroad_max_m=offroad_max_m)
-    chosen = _placed(rows_of_kind(facilities, kind))
+    chosen = placed(rows_of_kind(facilities, kind))
     graph = roads if isinstance(roads, RoadGraph) else road_graph(roads)
-    _require_near(places, chosen, graph)
+    require_near(places, chosen, graph)
     start, goal = (points_in(layer, graph.crs) for layer in (places, chosen))
     walk = 60 / 1_000 / offroad_kmh
     at_goal = snapped(goal, graph, offroad_max_m)
@@ -99,7 +99,8 @@ def travel_time(
     minutes = np.minimum(minutes, _on_foot(start, goal, offroad_max_m, walk))
     minutes[~np.isfinite(minutes)] = np.nan
     out = pd.Series(minutes, index=places.index, name="travel_min")
-    out.attrs["notes"] = (*graph.notes, *_unreached(start, goal, minutes, at_goal, offroad_max_m))
+    found = _unreached(start, goal, minutes, at_goal, offroad_max_m)
+    out.attrs["notes"] = (*graph.notes, *walking_notes(offroad_kmh, offroad_max_m), *found)
     return out
 
 
@@ -147,7 +148,7 @@ def minutes_between(
            [66.8,  0. ]])
     """
     require_positive(offroad_kmh=offroad_kmh, offroad_max_m=offroad_max_m, limit_min=limit_min)
-    _require_near(origins, targets, graph)
+    require_near(origins, targets, graph)
     start, goal = (points_in(layer, graph.crs) for layer in (origins, targets))
     walk = 60 / 1_000 / offroad_kmh
     at_start, at_goal = (snapped(xy, graph, offroad_max_m) for xy in (start, goal))
@@ -167,13 +168,14 @@ def minutes_between(
     return out
 
 
-def _placed(facilities: Places) -> Places:
+def placed(facilities: Places) -> Places:
+    """Refuse facilities of which none has a place."""
     if not facilities.geometry.notna().any():
         raise DataError("facilities: there is none with a place; travel time needs at least one")
     return facilities
 
 
-def _require_near(first: Places, second: Places, graph: RoadGraph) -> None:
+def require_near(first: Places, second: Places, graph: RoadGraph) -> None:
     """Refuse layers that lie apart."""
     boxes = []
     for layer, name in ((first, "places"), (second, "facilities")):
@@ -182,6 +184,18 @@ def _require_near(first: Places, second: Places, graph: RoadGraph) -> None:
     road = space.lonlat_bounds(graph.edges.total_bounds, graph.crs)
     for box, name in zip(boxes, ("places", "facilities"), strict=True):
         space.require_overlap(box, road, (name, "roads"))
+
+
+def walking_notes(kmh: float, max_m: float) -> tuple[Note, ...]:
+    """Say how fast and how far people are taken to walk off the road, and who says so."""
+    notes = []
+    if kmh == OFFROAD_KMH:
+        text = f"walking off the road at {kmh:g} km/h: Tobler's hiking function, level ground, off the path"
+        notes.append(Note("roads", "assumed", f"{text} (NCGIA report 93-1, 1993)"))
+    if max_m == OFFROAD_MAX_M:
+        text = f"people walk up to {max_m:g} m to a road: a placeholder; give offroad_max_m="
+        notes.append(Note("roads", "assumed", text))
+    return tuple(notes)
 
 
 def _to_nearest(graph: RoadGraph, goals: OnRoad, walk: float) -> Floats:
