@@ -313,9 +313,8 @@ def _trips(
         raise DataError("roads: say first what hazards cut, with cut_roads(hazards, roads)")
     require_near(places, goals, cut.graph)
     start, goal = (points_in(layer, cut.graph.crs) for layer in (places, goals))
-    groups: tuple[tuple[Ints, Ints], ...] = (
-        (np.flatnonzero(np.isfinite(goal).all(axis=1)), np.arange(len(start))),
-    )
+    known, located = (np.isfinite(xy).all(axis=1) for xy in (goal, start))
+    groups: tuple[tuple[Ints, Ints], ...] = ((np.flatnonzero(known), np.arange(len(start))),)
     if paired is not None:
         goal, paired = np.unique(goal, axis=0, return_inverse=True)
         paired = paired.ravel()
