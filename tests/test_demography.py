@@ -19,7 +19,7 @@ from ccm_geo.demography import AGE_BANDS, recount_ages, split_people
 from ccm_geo.demography._cells import covered, outline
 from ccm_geo.demography.ages import _read
 from ccm_geo.errors import CRSError, DataError
-from ccm_geo.exposure import people_in
+from ccm_geo.exposure import people_in, people_near, people_reached
 from ccm_geo.io import read_admin, read_population
 from ccm_geo.schemas import PopulationRaster, notes_of
 
@@ -337,6 +337,53 @@ def test_settlements_as_areas_numbered_rows_and_another_weight_column():
         split_people(PROVINCES, areas, path="x.tif")
 
 
+def by_sex(layer, columns):
+    return {name: layer.assign(people=layer[name]) for name in columns}
+
+
+def test_settlements_with_women_girls_boys_and_men_are_measured_in_one_call():
+    read = read_population(
+        pd.DataFrame(
+            {
+                "lon": [102.0, 102.1, 102.105], "lat": [18.0, 18.0, 18.0], "people": [100, 50, 9],
+                "women": ["30", "20", "3"], "girls": ["20", "5", ""], "boys": ["20", "5", "1"],
+                "men": ["30", "20", "2"],
+            }
+        )
+    ).astype(dict.fromkeys(("women", "boys", "men"), float))  # fmt: skip
+    girls = pd.to_numeric(read["girls"])
+    layers = by_sex(read.assign(girls=girls), ["women", "girls", "boys", "men"])
+    areas = districts([box(101.999, 17.999, 102.001, 18.001), box(102.099, 17.999, 102.101, 18.001)], 4326)
+    found = people_near(areas, layers, within_m=1_000)
+    assert list(found) == ["women_near", "girls_near", "boys_near", "men_near"]
+    assert found.to_numpy().tolist() == [[30, 20, 20, 30], [23, 5, 6, 22]]
+    assert any("some have no number of people" in text for text in texts(found))
+    assert people_near(areas, read, within_m=1_000).tolist() == [100, 59]
+
+
+def test_district_totals_by_sex_reach_the_measure_over_settlements_and_over_a_raster(tmp_path):
+    weights = raster(tmp_path / "w.tif", np.ones((40, 40)))
+    one = districts([cell_box(0, 0, 40, 40)], women=[800.0], men=[1_600.0])
+    areas = districts([cell_box(10, 10, 14, 14)])
+    rasters = split_people(one, weights, columns=["women", "men"], path=tmp_path / "out.tif")
+    by_raster = people_near(areas, rasters, within_m=0)
+    assert by_raster.loc[0].tolist() == pytest.approx([8, 16])  # 16 of 1,600 cells
+    spots = districts([cell_box(12, 12, 12.01, 12.01).centroid, cell_box(30, 30, 30.01, 30.01).centroid])
+    villages = split_people(one, spots.assign(people=[3, 1]), columns=["women", "men"])
+    by_table = people_near(areas, by_sex(villages, ["women", "men"]), within_m=0)
+    assert by_table.loc[0].tolist() == [600, 1_200]
+
+
+def test_points_areas_and_tables_with_lon_and_lat_count_alike_as_population():
+    square = box(102.0, 18.0, 102.001, 18.001)
+    hazard = districts([box(101.99, 17.99, 102.01, 18.01)], 4326)
+    point = read_population(pd.DataFrame({"lon": [102.0005], "lat": [18.0005], "population": ["1 200"]}))
+    area = read_population(districts([square], 4326, population=["1 200"]))
+    for people in (point, area):
+        assert people_near(hazard, people, within_m=500).tolist() == pytest.approx([1_200])
+        assert people_reached(hazard, people, within_m=500) == pytest.approx(1_200)
+
+
 def test_every_district_of_many_settlements_keeps_its_total():
     rng = np.random.default_rng(5)
     many = gpd.GeoDataFrame(
@@ -439,6 +486,9 @@ def test_a_profile_of_single_years_replaces_the_even_spread():
         ("f_0_2020", ("female", 0, "next")),
         ("hombres_18_59", ("male", 18, 59)),
         ("m2", None),
+        ("people_0_100m", None),
+        ("men_0_5km", None),
+        ("people_100_500", None),
         ("area_m2", None),
         ("2020", None),
         ("5", None),
@@ -465,6 +515,16 @@ def test_bands_by_their_first_year_alone_as_worldpop_has_them():
     assert list(again)[:3] == ["female_0_0", "female_1_4", "female_5_9"]
     assert list(again)[-1] == "female_80_plus"
     assert again.loc[0].sum() == pytest.approx(180)
+
+
+def test_measures_by_age_are_recounted_apart_and_keep_their_ending():
+    facts = table(m_0_4_near=5, m_5_17_near=26, m_0_4_inside=1, m_5_17_inside=13, people_0_100m=3)
+    found = recount_ages(facts, to=[(0, 4), (5, 12), (13, 17)])
+    assert found.loc[0].to_dict() == {
+        "people_0_100m": 3,
+        "male_0_4_near": 5, "male_5_12_near": 16, "male_13_17_near": 10, "male_other_ages_near": 0,
+        "male_0_4_inside": 1, "male_5_12_inside": 8, "male_13_17_inside": 5, "male_other_ages_inside": 0,
+    }  # fmt: skip
 
 
 def test_other_columns_index_and_input_stay_as_they_are():

@@ -62,6 +62,9 @@ _AGE_WORDS = frozenset(
 )
 _OPEN = r"(?:\+|plus|and(?:over|above|more|older)|or(?:over|above|more|older)|over|above|older|more|up)"
 _TOKEN = re.compile(rf"\d+|{_OPEN}|under|lessthan|<|[^\W\d_]+")
+_END = re.compile(r"_(?:near|inside)$")
+_NO_AGE = re.compile(r"\d\s*k?m\b|\bm2\b")  # metres, square metres
+_YEARS = range(1900, 2101)
 _BELOW = frozenset(("under", "lessthan", "<", "u"))
 _SPACED = re.compile(r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])|_")
 _TWO_WORDS = re.compile(r"\b(and|or|less)\s+(over|above|more|older|than)\b")
@@ -74,6 +77,8 @@ class _Source(NamedTuple):
     sex: str
     first: int
     last: int | None
+    end: str = ""
+    """What the heading ends with: ``_near`` or ``_inside``, as measures do."""
 
 
 def recount_ages(
@@ -92,7 +97,7 @@ def recount_ages(
         One row per place, hazard or session, with a column per age band and, where known, sex:
         ``male_5_12``, ``F_60+``, ``women 18 and over``, ``under_5``, ``0-4``; or by first year alone, as
         WorldPop has it: ``f_0, f_1, f_5, ..., f_80``, where a band ends before the next begins and the last
-        is open-ended. Other columns are kept.
+        is open-ended. A measure's ``_near`` or ``_inside`` at the end is kept. Other columns are kept.
     to
         ``imsma``, ``unhcr``, ``worldpop`` (see `AGE_BANDS`), or bands as (first, last) years of age, both
         included, the last one None where it is open-ended: ``[(0, 17), (18, None)]``.
@@ -140,13 +145,13 @@ def recount_ages(
     fresh: dict[str, Floats] = {}
     moved = np.zeros(len(table), dtype=float)
     part_of: list[str] = []
-    for sex in dict.fromkeys(source.sex for source in sources):
-        own = [source for source in sources if source.sex == sex]
+    for own in _groups(sources):
         shares = _shares(own, bands, years)
         numbers = people[[source.column for source in own]].to_numpy()
-        fresh |= _recounted(numbers, shares, sex, bands)
+        names = _names(own[0], bands)
+        fresh |= _recounted(numbers, shares, names)
         moved += np.nansum(numbers[:, (shares > 0).sum(axis=1) > 1], axis=1)
-        part_of += _partly(own, bands, sex, years)
+        part_of += _partly(own, bands, names, years)
     notes = _notes(people, moved, part_of, profile, oldest)
     rest = table.drop(columns=[source.column for source in sources])
     clash = [name for name in fresh if name in rest.columns]
@@ -154,6 +159,20 @@ def recount_ages(
     result = rest.assign(**fresh)
     result.attrs = {**table.attrs, "notes": (*notes_of(table), *notes)}
     return result
+
+
+def _groups(sources: list[_Source]) -> list[list[_Source]]:
+    """Keep apart what is counted apart: sexes, and measures of different kinds."""
+    kinds = dict.fromkeys((source.sex, source.end) for source in sources)
+    return [[source for source in sources if (source.sex, source.end) == kind] for kind in kinds]
+
+
+def _names(of: _Source, bands: tuple[Band, ...]) -> list[str]:
+    """Name the new columns; the last, those in none of the bands, only where there can be any."""
+    names = [f"{first}_{'plus' if last is None else last}" for first, last in bands]
+    if not _every_age(bands):
+        names.append("other_ages")
+    return [f"{of.sex}_{name}{of.end}" for name in names]
 
 
 def _bands(to: str | Sequence[Band]) -> tuple[Band, ...]:
@@ -195,7 +214,7 @@ def _told(table: pd.DataFrame, columns: Mapping[str, tuple[str, int, int | None]
 
 def _recognized(table: pd.DataFrame) -> list[_Source]:
     """Find the columns that tell an age band by their heading."""
-    read = {str(column): _read(str(column)) for column in table.columns}
+    read = {str(column): _read(_END.sub("", str(column))) for column in table.columns}
     found = [(column, *band) for column, band in read.items() if band is not None]
     if not found:
         there = ", ".join(repr(str(name)) for name in table.columns if name != "geometry")
@@ -209,7 +228,7 @@ def _recognized(table: pd.DataFrame) -> list[_Source]:
 def _read(heading: str) -> tuple[str, int, int | Literal["next"] | None] | None:
     """Read sex and band from a heading; ``next`` where only the first year is said."""
     tokens = _TOKEN.findall(_TWO_WORDS.sub(r"\1\2", _SPACED.sub(" ", heading.casefold())))
-    ages = [int(token) for token in tokens if token.isdigit() and int(token) <= _OLDEST]
+    ages = [int(token) for token in tokens if token.isdigit() and int(token) not in _YEARS]
     is_open = any(re.fullmatch(_OPEN, token) for token in tokens)
     is_below = not _BELOW.isdisjoint(tokens)
     words = {
@@ -218,7 +237,8 @@ def _read(heading: str) -> tuple[str, int, int | Literal["next"] | None] | None:
         if not token.isdigit() and token not in _BELOW and not re.fullmatch(_OPEN, token)
     }
     sexes = {_SEXES[word] for word in words & set(_SEXES)} - {"people"}
-    if words - set(_SEXES) - _AGE_WORDS or len(sexes) > 1 or heading.casefold() == "m2":
+    strange = words - set(_SEXES) - _AGE_WORDS
+    if strange or len(sexes) > 1 or any(age > _OLDEST for age in ages) or _NO_AGE.search(heading.casefold()):
         return None
     sex = next(iter(sexes), "people")
     match ages, is_below, is_open:
@@ -233,14 +253,21 @@ def _read(heading: str) -> tuple[str, int, int | Literal["next"] | None] | None:
     return None
 
 
+def _ending(column: str) -> str:
+    found = _END.search(column)
+    return found[0] if found else ""
+
+
 def _closed(found: list[tuple[str, str, int, int | Literal["next"] | None]]) -> list[_Source]:
     """End bands of which only the first year is said before the next one begins."""
     sources = []
     for column, sex, first, last in found:
+        end = _ending(column)
         if last == "next":
-            later = [other[2] for other in found if other[1] == sex and other[2] > first]
+            alike = [one for one in found if one[1] == sex and _ending(one[0]) == end]
+            later = [one[2] for one in alike if one[2] > first]
             last = min(later) - 1 if later else None  # noqa: PLW2901 - the band as it is meant
-        sources.append(_Source(column, sex, first, last))
+        sources.append(_Source(column, sex, first, last, end))
     return sources
 
 
@@ -250,9 +277,8 @@ def _require_apart(sources: list[_Source]) -> None:
         for one in sources
         if one.last is not None and one.last < one.first
     ]
-    for sex in dict.fromkeys(source.sex for source in sources):
-        own = sorted((source for source in sources if source.sex == sex), key=lambda source: source.first)
-        for one, other in pairwise(own):
+    for own in _groups(sources):
+        for one, other in pairwise(sorted(own, key=lambda source: source.first)):
             if one.last is None or one.last >= other.first:
                 faults.append(
                     f"{one.column!r} and {other.column!r} share the age {other.first}; name with columns= "
@@ -323,19 +349,16 @@ def _shares(own: list[_Source], bands: tuple[Band, ...], years: Floats) -> Float
     return shares
 
 
-def _recounted(numbers: Floats, shares: Floats, sex: str, bands: tuple[Band, ...]) -> dict[str, Floats]:
+def _recounted(numbers: Floats, shares: Floats, names: list[str]) -> dict[str, Floats]:
     """Add up by new band; NaN where something that goes in is unknown, or nothing does."""
     goes = shares > 0
     sums = np.nan_to_num(numbers) @ shares
     unknown = np.isnan(numbers).astype(float) @ goes > 0
     sums[unknown] = np.nan
-    found = {}
-    for at, (first, last) in enumerate(bands):
-        name = f"{sex}_{first}_{'plus' if last is None else last}"
-        found[name] = sums[:, at] if goes[:, at].any() else np.full(len(numbers), np.nan)
-    if not _every_age(bands):
-        found[f"{sex}_other_ages"] = sums[:, -1]
-    return found
+    told = np.asarray(goes.any(axis=0))
+    told[-1] = True  # nobody of other ages is a number, not a gap
+    sums[:, ~told] = np.nan
+    return dict(zip(names, sums.T, strict=False))
 
 
 def _every_age(bands: tuple[Band, ...]) -> bool:
@@ -344,14 +367,13 @@ def _every_age(bands: tuple[Band, ...]) -> bool:
     return ordered[0][0] == 0 and ordered[-1][1] is None and joined
 
 
-def _partly(own: list[_Source], bands: tuple[Band, ...], sex: str, years: Floats) -> list[str]:
+def _partly(own: list[_Source], bands: tuple[Band, ...], names: list[str], years: Floats) -> list[str]:
     """Name the new bands of which the table tells only some years, or none."""
     covered = np.sum([_within(one.first, one.last, len(years)) for one in own], axis=0)
     texts = []
-    for first, last in bands:
+    for name, (first, last) in zip(names, bands, strict=False):
         wanted = _within(first, last, len(years))
         known = np.flatnonzero(wanted * covered)
-        name = f"{sex}_{first}_{'plus' if last is None else last}"
         if not len(known):
             texts.append(f"{name}: the table tells of none of these ages, so it is unknown")
         elif len(known) < wanted.sum():
