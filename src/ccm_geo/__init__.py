@@ -13,9 +13,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .access import CutRoads as CutRoads
     from .access import RoadGraph as RoadGraph
+    from .access import Trips as Trips
+    from .access import cut_roads as cut_roads
+    from .access import detour as detour
+    from .access import joint_gain as joint_gain
+    from .access import minutes_between as minutes_between
+    from .access import release_gain as release_gain
     from .access import road_graph as road_graph
+    from .access import routes_cut as routes_cut
     from .access import travel_time as travel_time
+    from .access import trips_between as trips_between
+    from .access import trips_to as trips_to
     from .assumptions import HARM as HARM
     from .assumptions import Assumption as Assumption
     from .assumptions import Belief as Belief
@@ -36,6 +46,7 @@ if TYPE_CHECKING:
     from .exposure import people_first_reached as people_first_reached
     from .exposure import people_near as people_near
     from .exposure import people_reached as people_reached
+    from .exposure import population_cells as population_cells
     from .io import read_accidents as read_accidents
     from .io import read_admin as read_admin
     from .io import read_displacement as read_displacement
@@ -50,6 +61,7 @@ if TYPE_CHECKING:
     from .outreach import service_reach as service_reach
     from .outreach import site_outreach as site_outreach
     from .planning import ACTIVITIES as ACTIVITIES
+    from .planning import HALT as HALT
     from .planning import Activity as Activity
     from .planning import After as After
     from .planning import Budget as Budget
@@ -60,10 +72,13 @@ if TYPE_CHECKING:
     from .planning import Figure as Figure
     from .planning import Finish as Finish
     from .planning import Grant as Grant
+    from .planning import Halt as Halt
+    from .planning import HaltCosts as HaltCosts
     from .planning import LockIn as LockIn
     from .planning import LockOut as LockOut
     from .planning import Plan as Plan
     from .planning import Share as Share
+    from .planning import halt as halt
     from .planning import list_options as list_options
     from .planning import look_over as look_over
     from .planning import moving_teams as moving_teams
@@ -90,7 +105,21 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
-    "access": ("RoadGraph", "road_graph", "travel_time"),
+    "access": (
+        "CutRoads",
+        "RoadGraph",
+        "Trips",
+        "cut_roads",
+        "detour",
+        "joint_gain",
+        "minutes_between",
+        "release_gain",
+        "road_graph",
+        "routes_cut",
+        "travel_time",
+        "trips_between",
+        "trips_to",
+    ),
     "assumptions": ("Assumption", "Belief", "HARM"),
     "demography": ("AGE_BANDS", "recount_ages", "split_people"),
     "displacement": ("GRAVITY", "Gravity", "arrivals_near"),
@@ -101,6 +130,7 @@ _HOME = {
         "people_first_reached",
         "people_near",
         "people_reached",
+        "population_cells",
     ),
     "io": (
         "read_accidents",
@@ -125,10 +155,14 @@ _HOME = {
         "Figure",
         "Finish",
         "Grant",
+        "HALT",
+        "Halt",
+        "HaltCosts",
         "LockIn",
         "LockOut",
         "Plan",
         "Share",
+        "halt",
         "list_options",
         "look_over",
         "moving_teams",
