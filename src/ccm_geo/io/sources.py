@@ -27,10 +27,11 @@ from ccm_geo.errors import CRSError, DataError, SourceError
 from ccm_geo.space import project
 
 from . import delimited
+from .databases import is_address, read_database
 
 PathLike: TypeAlias = str | os.PathLike[str]
 Source: TypeAlias = PathLike | tuple[PathLike, str] | Sequence[PathLike | tuple[PathLike, str]] | pd.DataFrame
-"""A path, a (path, layer) pair, a list of either, or a table in memory."""
+"""A path or PostGIS address, a (path, layer) pair, a list of either, or a table in memory."""
 
 _BEGINS = {
     ".gpkg": b"SQLite format 3\x00",
@@ -49,7 +50,10 @@ _TEXT = (".csv", ".tsv", ".txt")
 _FORMATS = (*_BEGINS, *_JSON, ".kml", *_TEXT)
 _BY_BYTES = (*_TEXT, ".xlsx", ".xlsm", ".parquet", ".geoparquet")
 _SIDECARS = (".dbf", ".shx", ".prj", ".cpg")
-_SPOKEN = "GeoPackage, Shapefile, (Geo)JSON, FlatGeobuf, KML, GeoParquet, SQLite, CSV and Excel, also zipped"
+_SPOKEN = (
+    "GeoPackage, Shapefile, (Geo)JSON, FlatGeobuf, KML and KMZ, file geodatabase, GeoParquet, SQLite, CSV "
+    "and Excel, also zipped"
+)
 _HEAD = 65_536
 
 
@@ -85,7 +89,14 @@ def open_source(source: Source, table: str, layer: str | None = None) -> Opened:
     if isinstance(source, pd.DataFrame):
         return _from_memory(source)
     asked = _asked(source, layer, table)
-    return _joined([_open_file(path, name, table) for path, name in asked], table)
+    return _joined([_open_one(path, name, table) for path, name in asked], table)
+
+
+def _open_one(source: PathLike, layer: str | None, table: str) -> Opened:
+    if not is_address(source):
+        return _open_file(_existing(source, table), layer, table)
+    frame, told = read_database(os.fspath(source), layer, table)
+    return Opened(frame=_one_geometry(frame), files=(told,), remarks=())
 
 
 def _from_memory(frame: pd.DataFrame) -> Opened:
@@ -97,7 +108,7 @@ def _from_memory(frame: pd.DataFrame) -> Opened:
     return Opened(frame=_one_geometry(own), files=(file,), remarks=remarks)
 
 
-def _asked(source: Source, layer: str | None, table: str) -> list[tuple[Path, str | None]]:
+def _asked(source: Source, layer: str | None, table: str) -> list[tuple[PathLike, str | None]]:
     many: Iterable[Any]
     if isinstance(source, (str, os.PathLike)) or (isinstance(source, tuple) and len(source) == 2):
         many = [source]
@@ -110,7 +121,7 @@ def _asked(source: Source, layer: str | None, table: str) -> list[tuple[Path, st
     asked = []
     for one in many:
         path, name = one if isinstance(one, tuple) else (one, layer)
-        asked.append((_existing(path, table), name))
+        asked.append((path, name))
     if not asked:
         raise SourceError(f"{table}: the list of files is empty")
     return asked
@@ -120,7 +131,8 @@ def _existing(path: PathLike, table: str) -> Path:
     text = os.fspath(path)
     if "://" in text:
         raise SourceError(
-            f"{table}: addresses and databases are not read here; save the table as a file first"
+            f"{table}: addresses are not read here, except of a PostGIS database (postgresql://user@host/"
+            "database); save the table as a file first"
         )
     found = Path(text)
     if "\x00" in text or not found.exists():

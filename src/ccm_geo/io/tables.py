@@ -41,7 +41,8 @@ def read_hazards(
     ----------
     source
         A path, a (path, layer) pair, a list of either, or a table in memory. GeoPackage, Shapefile, GeoJSON,
-        TopoJSON, FlatGeobuf, KML, GeoParquet, SQLite, CSV and Excel, also zipped.
+        TopoJSON, FlatGeobuf, KML and KMZ, file geodatabase, GeoParquet, SQLite, CSV and Excel, also zipped;
+        or a PostGIS database, ``postgresql://user@host/database`` with ``layer="schema.table"``.
     layer
         Which layer or sheet, where the file has several.
     rename
