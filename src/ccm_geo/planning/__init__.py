@@ -6,6 +6,8 @@ from .complete import Complete
 from .deadlines import Deadline, Finish
 from .donors import Donors, Grant, paid_by
 from .findings import look_over
+from .halt_costs import HALT, HaltCosts
+from .halts import Halt, halt
 from .options import list_options
 from .plan import Plan
 from .promises import After, LockIn, LockOut
@@ -16,6 +18,7 @@ from .teams import moving_teams, visiting_teams
 
 __all__ = [
     "ACTIVITIES",
+    "HALT",
     "STATES",
     "Activity",
     "After",
@@ -28,11 +31,14 @@ __all__ = [
     "Figure",
     "Finish",
     "Grant",
+    "Halt",
+    "HaltCosts",
     "LockIn",
     "LockOut",
     "Plan",
     "Rule",
     "Share",
+    "halt",
     "list_options",
     "look_over",
     "moving_teams",
