@@ -1,9 +1,10 @@
-"""Minimum cuts and random exchange on neighbour graphs, compiled.
+"""Minimum cuts and random exchange on graphs of neighbors, compiled.
 
-A graph is held by arcs: those of node i stand at ``first[i]`` to ``first[i + 1]``, lead to ``head`` and have the
-arc back at ``back``. `room` is what an arc can still carry. `spare` says of each node what it still has to
-give (positive) or can still take (negative). Carrying d from i to j takes d from `spare` of i and from `room` of the
-arc, and adds d to `spare` of j and to `room` of the arc back, so a flow found for one price is the start for the next.
+A graph is held by arcs: those of node i stand at ``first[i]`` to ``first[i + 1]``, lead to ``head`` and have
+the arc back at ``back``. `room` is what an arc can still carry. `spare` says of each node what it still has
+to give (positive) or can still take (negative). Carrying d from i to j takes d from `spare` of i and from
+`room` of the arc, and adds d to `spare` of j and to `room` of the arc back, so a flow found at one price is
+where the next one starts.
 """
 
 from typing import Any, TypeAlias
@@ -19,13 +20,14 @@ _FAR = 1 << 40
 
 
 @numba.njit(cache=True)
-def cut(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one loop nest for the compiler
+def cut(  # noqa: C901, PLR0912, PLR0915 - one loop nest for the compiler
     first: A, head: A, back: A, room: A, spare: A, free: A, side: A
 ) -> None:
     """Carry as much as possible from nodes that give to nodes that take, over `free` nodes only.
 
-    Changes `room` and `spare`; fills `side` of the free nodes: 1 where a giving node still reaches it (the smallest best
-    set), 2 where it still reaches a taking node, 0 where neither (best sets with and without it exist).
+    Changes `room` and `spare`; fills `side` of the free nodes: 1 where a giving node still reaches it (the
+    smallest best set), 2 where it still reaches a taking node, 0 where neither (there are best sets with
+    it and without it).
 
     Notes
     -----
@@ -220,8 +222,8 @@ def exchange(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one loop nest 
 ) -> float:
     """Flip cells at random, ever more choosily, and keep the best patch that breaks no row in `best`.
 
-    A flip is one cell, two cells of which one is taken, a cell with its neighbors of the same state, or all cells
-    of a block that are in one state. `cells` may flip, and all cells of blocks are among them.
+    A flip is one cell, two cells of which one is taken, a cell with its neighbors of the same state, or all
+    cells of a block that are in one state. `cells` may flip; all cells of blocks are among them.
     `gain` and `use` belong to `taken` and change with it. Breaking a row by d costs `firm` times d, from a
     thirtieth of it in the beginning. Returns by how much `best` is better than `taken` was; -inf if none was
     found.
@@ -315,10 +317,8 @@ def exchange(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one loop nest 
 
 
 @numba.njit(cache=True)
-def turns(  # noqa: PLR0913, PLR0917 - arrays of one graph
-    first: A, head: A, weight: A, gain: A, taken: A, block_first: A, block: A, change: A
-) -> None:
-    """Fill `change`, shape ``(blocks, 2)``: what it brings to drop (0) or take (1) the cells of each block that are not so yet."""
+def turns(first: A, head: A, weight: A, gain: A, taken: A, block_first: A, block: A, change: A) -> None:
+    """Fill `change`, shape ``(blocks, 2)``: what dropping (0) or taking (1) the rest of a block brings."""
     member = np.zeros(len(gain), np.bool_)
     for k in range(len(block_first) - 1):
         for state in range(2):

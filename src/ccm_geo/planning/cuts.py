@@ -1,11 +1,11 @@
-"""Worth that neighbours bring together: given the price of money the best patch is a minimum cut.
+"""Worth that neighbors bring together: given the price of money the best patch is a minimum cut.
 
-Cells (hazards, or squares of a grid) are taken or not. Taking one brings its benefit, taking both ends of a pair
-brings the worth of the pair, and rows (budgets, capacities, floors) limit what is taken:
+Cells (hazards, or squares of a grid) are taken or not. Taking one brings its benefit, taking both ends of a
+pair brings the worth of the pair, and rows (budgets, capacities, floors) limit what is taken:
 
     maximize   sum b_i x_i + sum w_ij x_i x_j     with   lower <= A x <= upper,  x_i in {0, 1},  w_ij >= 0
 
-Put a price p_r on each row. With c_i = sum_r p_r A_ri, and any *flow* f_ij = -f_ji, |f_ij| <= w_ij / 2, on the pairs,
+Put a price p_r on each row. With c_i = sum_r p_r A_ri, and any *flow* f_ij = -f_ji, |f_ij| <= w_ij / 2,
 
     w_ij x_i x_j  =  w_ij (x_i + x_j) / 2 - w_ij |x_i - x_j| / 2  <=  w_ij (x_i + x_j) / 2 + f_ij (x_j - x_i)
 
@@ -13,9 +13,10 @@ so for every x that keeps the rows
 
     benefit  <=  sum_i max(0, u_i - c_i) + limits at their prices,   u_i = b_i + sum_j (w_ij / 2 - f_ij)
 
-whatever prices and flow are. The maximum flow makes it an equality for the best x at these prices (max flow = min
-cut). `Cuts.bound` evaluates the right-hand side from the flow itself, clipped to what pairs can carry, so it holds even if
-the flow were wrong; a margin of 1e-13 of all that is added covers the rounding of the sums.
+whatever prices and flow are. The maximum flow makes it an equality for the best x at these prices
+(max flow = min cut). `Cuts.priced` evaluates the right-hand side from the flow itself, clipped to what pairs
+can carry, so it holds even if the flow were wrong; a margin of 1e-13 of all that is added covers the rounding
+of the sums.
 """
 
 import contextlib
@@ -151,8 +152,9 @@ def _require(b: Floats, ends: Ints, w: Floats, coefs: list[Floats], fixed: npt.N
 class Priced:
     """What is best at given prices.
 
-    `least` and `most` are the smallest and the largest best patch, `loss` says by how much the bound falls if a cell is
-    decided the other way (infinite where fixed) than `sure` does.
+    `least` and `most` are the smallest and the largest best patch. `loss` says by how much the bound falls if
+    a cell is decided otherwise than `sure` does (infinite where fixed). `spare` is what each cell brings, with
+    its share of the pairs, beyond its cost at the prices.
     """
 
     prices: Floats
@@ -161,6 +163,7 @@ class Priced:
     most: Mask = field(repr=False)
     loss: Floats = field(repr=False)
     sure: Mask = field(repr=False)
+    spare: Floats = field(repr=False)
 
 
 class Cuts:
@@ -188,7 +191,7 @@ class Cuts:
         return out
 
     def reduced(self) -> Floats:
-        """What each cell is worth with its share of the pairs as the flow divides them: u_i above."""
+        """Say what each cell is worth with its share of the pairs as the flow divides them: u_i above."""
         forward = self.tail < self.head
         at, to, half = self.tail[forward], self.head[forward], self.half[forward]
         carried = np.clip(half - self.room[forward], -half, half)
@@ -203,7 +206,7 @@ class Cuts:
         side = np.zeros(len(spare), np.int8)
         _flow.cut(self.first, self.head, self.back, self.room, spare, among, side)
         self.base = np.where(among, spare + cost, self.base)
-        return among & (side == 1), among & (side != 2)  # noqa: PLR2004 - sides as in _flow
+        return among & (side == 1), among & (side != 2)
 
     def priced(self, prices: Floats, least: Mask, most: Mask) -> Priced:
         """Evaluate the bound from the flow."""
@@ -218,14 +221,14 @@ class Cuts:
         added = np.abs(self.field.benefit).sum() + self.field.worth.sum() + np.abs(cost).sum() + abs(limits)
         bound = float(taken.sum()) + limits + _MARGIN * added
         sure = np.where(self.field.fixed < 0, spare > 0, self.field.fixed == 1)
-        return Priced(prices=prices, bound=bound, least=least, most=most, loss=loss, sure=sure)
+        return Priced(prices=prices, bound=bound, least=least, most=most, loss=loss, sure=sure, spare=spare)
 
 
 def one_price(cuts: Cuts, *, until: float = np.inf) -> Priced | None:
-    """Find the price of a single budget and the two nested best patches on its sides; None where none fits.
+    """Find the price of a single budget and the nested best patches on its sides; None where none fits.
 
-    As the price falls best patches only grow, so what is taken at a higher price and what is not at a lower one
-    stay as they are, and each cut looks only at the cells between. The next price is where the two patches
+    As the price falls best patches only grow. What is taken at a higher price, and what is left at a lower
+    one, stays so, and each cut looks only at the cells between. The next price is where the two patches
     at hand are worth the same; when nothing beats them there, it is the price sought.
     """
     cells = cuts.field

@@ -1,8 +1,13 @@
-"""The best patch of neighbours that the money allows, with a bound that no patch exceeds.
+"""The best patch of neighbors that the money allows, with a bound that no patch exceeds.
 
-`cuts` brings prices, the bound and best patches on both sides of the price. From there a patch that fits is made whole:
-cells change at random near the price, two lists of the cheapest changes are matched exactly, and where the bound is still
-too far off, HiGHS solves what can be in a better patch at all.
+`cuts` brings prices, the bound and the best patches on both sides of the price. From there:
+
+1. Slightly other prices and benefits show which cells turn *together* (blocks).
+2. Of the cells and blocks that cost least to turn and do not touch each other, the best set that fits the
+   money is found exactly, by matching two lists of sums. That nearly always suffices for one budget.
+3. With several rows cells and blocks turn at random, ever more choosily (simulated annealing).
+4. Where the bound is still too far off, HiGHS solves the cells near the price, then all cells that a
+   better patch could decide otherwise, which also brings its own bound.
 """
 
 import time
@@ -20,7 +25,8 @@ from .listing import Floats, Ints, Mask
 _HALF = 13  # changes in each of the two lists that are matched: 8,192 sums each
 _WINDOWS = 6  # how many choices of changes are matched each time
 _CORE = (400, 2_000)  # cells near the price that change at random
-_TRIES = 400  # by cell
+_TRIES = 500  # by cell
+_FIRM = (20.0, 60.0, 300.0)  # what breaking a row costs in the end, in prices; a thirtieth at first
 _SHIFTS = (1e-4, 1e-3, 4e-3, 0.015, 0.05)  # shares by which prices are moved to see what turns together
 _NOISE = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)  # the same for noise on the benefits, in losses near the price
 _ROUNDS = 10
@@ -28,6 +34,7 @@ _CELLS_ASKED = 50_000  # in each round with noise; small fields get more rounds
 _WIDEST = 300  # cells that turn together at most
 _BLOCKS = 600
 _BLOCKS_EXCHANGED = 120
+_RETREATS = 40
 _NEAR = 150  # cells that HiGHS takes on the first try
 _NEAR_SECONDS = 3.0
 _FEW = 40  # cells that HiGHS solves sooner than a random search
@@ -48,8 +55,9 @@ class Patch:
         No patch that keeps the rows brings more.
     prices
         What one unit more of each limit brings, shape ``(rows,)``.
-    loss
-        By how much the bound falls if a cell is decided the other way than at the prices; infinite where fixed.
+    spare
+        What each cell brings, with its share of the pairs, beyond its cost at the prices, shape ``(cells,)``.
+        Positive for cells worth their price. Deciding a cell against its sign costs that much of the bound.
     cuts
         Minimum cuts asked for.
     """
@@ -58,7 +66,7 @@ class Patch:
     benefit: float
     bound: float
     prices: Floats
-    loss: Floats = field(repr=False)
+    spare: Floats = field(repr=False)
     cuts: int
 
     @property
@@ -68,7 +76,7 @@ class Patch:
         return max(0.0, short / abs(self.bound)) if self.bound else 0.0
 
 
-def best_compact(  # noqa: PLR0913 - a problem has its parts
+def best_compact(
     benefit: npt.ArrayLike,
     cost: npt.ArrayLike,
     pairs: npt.ArrayLike,
@@ -84,8 +92,9 @@ def best_compact(  # noqa: PLR0913 - a problem has its parts
     Parameters
     ----------
     benefit
-        What each cell brings by itself, shape ``(cells,)``. For a saving on boundary length take it off here and give it back as
-        worth: benefit - price x perimeter, and 2 x price x shared length for each pair.
+        What each cell brings by itself, shape ``(cells,)``; may be negative. For a saving on boundary
+        length take the boundary off here (benefit - price x perimeter) and give it back as worth
+        (2 x price x shared length of each pair).
     cost
         What each cell costs, 0 or more.
     pairs, worth
@@ -114,8 +123,8 @@ def best_compact(  # noqa: PLR0913 - a problem has its parts
     Two neighbors beat the two best cells:
 
     >>> patch = best_compact([3.0, 2.0, 2.5], [1, 1, 1], [[0, 1]], [1.0], 2)
-    >>> patch.taken.tolist(), patch.benefit, round(patch.bound, 6)
-    ([True, True, False], 6.0, 6.0)
+    >>> patch.taken.tolist(), patch.benefit, f"{patch.bound:.6f}"
+    ([True, True, False], 6.0, '6.000000')
     """
     return best_compact_rows(
         benefit, pairs, worth, [(cost, -np.inf, budget)], fixed=fixed, gap=gap, seconds=seconds
@@ -151,8 +160,12 @@ def best_compact_rows(
     DataError
         If shapes differ, numbers are missing, or a worth is negative.
     """
+    return best_patch(Field.of(benefit, pairs, worth, rows, fixed), gap=gap, seconds=seconds)
+
+
+def best_patch(cells: Field, *, gap: float, seconds: float) -> Patch | None:
+    """Do the same for a field."""
     until = time.monotonic() + seconds
-    cells = Field.of(benefit, pairs, worth, rows, fixed)
     cuts = Cuts(cells)
     single = len(cells.lower) == 1 and np.isinf(cells.lower[0]) and (cells.rows.data >= 0).all()
     priced = one_price(cuts, until=until) if single else many_prices(cuts, until=until)
@@ -165,7 +178,12 @@ def best_compact_rows(
     value = cells.value(search.plan)
     bound = max(search.bound, value)
     return Patch(
-        taken=search.plan, benefit=value, bound=bound, prices=priced.prices, loss=priced.loss, cuts=cuts.asked
+        taken=search.plan,
+        benefit=value,
+        bound=bound,
+        prices=priced.prices,
+        spare=priced.spare,
+        cuts=cuts.asked,
     )
 
 
@@ -189,21 +207,29 @@ class _Search:
         """Search until the gap is small enough, time is up, or no better patch is left to look for."""
         self.consider(self.priced.least)
         self.consider(self.priced.most)
+        if not len(self.order):
+            self.bound = self.benefit
+            return
+        if self.plan is None and len(self.order) > _FEW:
+            self.retreat()
         for costs in self.other_costs():
-            if self.done():
-                return
+            if self.done() or self.few():
+                break
             self.learn_blocks(costs)
             if single:
                 self.matched()
-        if len(self.hopeful()) > _FEW or self.plan is None:
-            if not self.done():
-                self.exchanged()
+        if not self.done() and not self.few():
+            self.exchanged()
             if single:
                 self.matched()
             if not self.done() and len(self.order) > _NEAR:
                 self.exactly(self.order[:_NEAR], proof=False)
         if not self.done():
             self.exactly(self.hopeful(), proof=True)
+
+    def few(self) -> bool:
+        """Say whether so few cells are open that HiGHS solves them sooner than anything else."""
+        return len(self.hopeful()) <= _FEW
 
     def consider(self, taken: Mask) -> bool:
         """Keep a patch if it breaks no row and is the best so far."""
@@ -220,33 +246,45 @@ class _Search:
             return True
         return self.plan is not None and self.bound - self.benefit <= self.gap * abs(self.bound)
 
+    def retreat(self) -> None:
+        """Raise the prices of rows that are broken until a patch comes out that breaks none."""
+        cells, limits = self.field, self.field.limits()
+        prices = self.priced.prices
+        typical = np.where(prices != 0, np.abs(prices), float(np.abs(prices).mean()))
+        wanted, patch = cells.fixed == 1, self.priced.least
+        for step in range(_RETREATS):
+            excess = limits.excess(cells.rows @ patch.astype(float))
+            if self.done() or self.consider(patch):
+                return
+            prices = limits.allowed(prices + 0.01 * 1.15**step * typical * np.sign(excess))
+            patch = self.cuts.ask(np.asarray(cells.rows.T @ prices), self.cuts.free)[0] | wanted
+
     def exchanged(self) -> None:
         """Let cells near the price change at random, from both sides of the price."""
         cells = self.order[: int(np.clip(len(self.order) // 10, *_CORE))]
-        if not len(cells):
-            return
         block_first, block = self._flat()
         block_first = block_first[: _BLOCKS_EXCHANGED + 1]
         block = block[: block_first[-1]]
         tries = _TRIES * len(cells)
         cells = np.union1d(cells, block)
         prices = np.abs(self.priced.prices)
-        firm = 10.0 * np.where(prices > 0, prices, prices.mean() if prices.any() else 1.0)
-        loss = self.priced.loss[self.order[: _CORE[0]]]
-        hot = max(float(loss[: len(loss)].mean()), 1e-9 * max(abs(self.bound), 1e-300))
-        for seed, start in enumerate((self.priced.least, self.priced.most)):
-            if self.done():
-                return
-            taken, best = start.copy(), start.copy()
-            use = self.field.rows @ taken.astype(float)
-            found = _flow.exchange(
-                *self.graph, self.field.gains(taken), taken, cells, block_first, block,
-                self.columns.indptr, self.columns.indices, self.columns.data, use,
-                self.field.lower, self.field.upper, self.field.slack() / 2, firm,
-                tries, hot, hot / 300, seed, best,
-            )  # fmt: skip
-            if found > -np.inf:
-                self.consider(best)
+        price = np.where(prices > 0, prices, prices.mean() if prices.any() else 1.0)
+        hot = float(self.priced.loss[self.order[: _CORE[0]]].mean())
+        hot = max(hot, 1e-9 * max(abs(self.bound), 1e-300))
+        for seed, firm in enumerate(_FIRM):
+            for start in (self.priced.least, self.priced.most if self.plan is None else self.plan):
+                if self.done():
+                    return
+                taken, best = start.copy(), start.copy()
+                use = self.field.rows @ taken.astype(float)
+                found = _flow.exchange(
+                    *self.graph, self.field.gains(taken), taken, cells, block_first, block,
+                    self.columns.indptr, self.columns.indices, self.columns.data, use,
+                    self.field.lower, self.field.upper, self.field.slack() / 2, firm * price,
+                    tries, hot, hot / 300, seed, best,
+                )  # fmt: skip
+                if found > -np.inf:
+                    self.consider(best)
 
     def other_costs(self) -> Iterator[list[Floats]]:
         """Costs slightly other than at the prices, round by round: scaled, then with noise."""
@@ -254,7 +292,7 @@ class _Search:
         if cost.any():
             yield [(1 + sign * shift) * cost for shift in _SHIFTS for sign in (1, -1)]
         rng = np.random.default_rng(1)
-        typical = float(np.sort(self.priced.loss)[: _CORE[0]].mean()) if len(cost) else 0.0
+        typical = float(self.priced.loss[self.order[: _CORE[0]]].mean())
         for _ in range(int(np.clip(_CELLS_ASKED // max(len(cost), 1), 1, _ROUNDS))):
             yield [cost + noise * typical * rng.standard_normal(len(cost)) for noise in _NOISE]
 
@@ -285,8 +323,8 @@ class _Search:
     def matched(self) -> None:
         """Choose the best of many small changes that do not touch each other, exactly.
 
-        Of two lists of changes every sum of cost and of gain is made; for each sum of the first list the best sum of
-        the second that still fits is looked up.
+        Of two lists of changes every sum of cost and of gain is made; for each sum of the first list the best
+        sum of the second that still fits is looked up.
         """
         rng = np.random.default_rng(1)
         cost = self.field.rows.toarray()[0]
@@ -353,11 +391,15 @@ class _Search:
         return self.order[left]
 
     def exactly(self, open_: Ints, *, proof: bool) -> None:
-        """Solve the cells `open_` with HiGHS, the others as the prices decide them; with `proof` it bounds all."""
+        """Solve the cells `open_` with HiGHS, the others as they are.
+
+        With `proof` the others are as the prices decide them and the bound found holds for all patches: one
+        that decides any of them otherwise brings no more than the patch at hand.
+        """
         base = self.priced.sure if proof or self.plan is None else self.plan
         free = np.zeros(len(base), bool)
         free[open_] = True
-        inside = free[self.field.pairs].all(axis=1)
+        inside: Mask = np.asarray(free[self.field.pairs].all(axis=1))
         if len(open_) + inside.sum() > _MATRIX_UP_TO:
             return
         small, settled = _matrix(self.field, base & ~free, free, inside)
@@ -404,8 +446,7 @@ def _matched(cost: Floats, gain: Floats, room: float) -> Mask:
 
 def _matrix(cells: Field, settled: Mask, free: Mask, inside: Mask) -> tuple[matrix.Matrix, float]:
     """Lay out the free cells and the pairs among them; what is settled goes into benefits and limits."""
-    at = np.cumsum(free) - 1
-    ends = at[cells.pairs[inside]]
+    ends = (np.cumsum(free) - 1)[cells.pairs[inside]]
     count, many = int(free.sum()), int(inside.sum())
     use = cells.rows @ settled.astype(float)
     coupling = cells.rows[:, np.nonzero(free)[0]]
@@ -415,13 +456,9 @@ def _matrix(cells: Field, settled: Mask, free: Mask, inside: Mask) -> tuple[matr
         else np.ones(len(use))
     )
     held = sparse.hstack([sparse.diags_array(1 / scale) @ coupling, sparse.csr_array((len(use), many))])
-    row = np.arange(many)
-    ones = np.ones(many)
-    below = [
-        sparse.csr_array((np.concatenate([ones, -ones]), (np.tile(row, 2), np.concatenate([count + row, ends[:, side]]))),
-                         shape=(many, count + many))
-        for side in (0, 1)
-    ]  # fmt: skip
+    row, ones = np.tile(np.arange(many), 2), np.repeat((1.0, -1.0), many)
+    columns = [np.concatenate([count + row[:many], ends[:, side]]) for side in (0, 1)]
+    below = [sparse.csr_array((ones, (row, at)), shape=(many, count + many)) for at in columns]
     binary = np.arange(count + many) < count
     slack = cells.slack()
     made = matrix.Matrix(
