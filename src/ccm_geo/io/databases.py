@@ -37,7 +37,7 @@ def read_database(address: str, layer: str | None, table: str) -> tuple[pd.DataF
     address
         ``postgresql://user:password@host:port/database``; the password may stand in PGPASSWORD or ~/.pgpass.
     layer
-        ``schema.table``, or a table of the schema ``public``.
+        ``schema.table``, or a table of the schema ``public``; without it the database is not asked.
     table
         What it is read as, for messages.
 
@@ -52,8 +52,13 @@ def read_database(address: str, layer: str | None, table: str) -> tuple[pd.DataF
     MissingDependency
         If the packages for it are not installed.
     SourceError
-        If the database cannot be reached, or has no such table.
+        If no table is named, the database cannot be reached, or it has no such table.
     """
+    if layer is None:
+        raise SourceError(
+            f"{table}: name the table of the database with layer=, such as layer='public.hazards'; a name that "
+            "is not there, such as layer='?', lists those that are"
+        )
     try:
         import psycopg  # noqa: F401, PLC0415 - an extra, needed for databases alone
         import sqlalchemy  # noqa: PLC0415 - as above
@@ -80,7 +85,7 @@ def read_database(address: str, layer: str | None, table: str) -> tuple[pd.DataF
     return frame, told
 
 
-def _named(inspector: Any, layer: str | None, what: str) -> tuple[str, str]:
+def _named(inspector: Any, layer: str, what: str) -> tuple[str, str]:
     """Find the table that is meant, or say which there are."""
     there = [
         (schema, name)
@@ -90,8 +95,6 @@ def _named(inspector: Any, layer: str | None, what: str) -> tuple[str, str]:
         if name not in {"spatial_ref_sys", "geometry_columns", "geography_columns"}
     ]
     listed = ", ".join(repr(f"{schema}.{name}") for schema, name in sorted(there)) or "none"
-    if layer is None:
-        raise SourceError(f"{what}: the tables are {listed}; name one with layer=")
     meant = [(s, n) for s, n in there if layer == f"{s}.{n}" or (s == "public" and layer == n)]
     if not meant:
         raise SourceError(f"{what}: there is no table {layer!r}; the tables are {listed}")
