@@ -56,8 +56,8 @@ def read_database(address: str, layer: str | None, table: str) -> tuple[pd.DataF
     """
     if layer is None:
         raise SourceError(
-            f"{table}: name the table of the database with layer=, such as layer='public.hazards'; a name that "
-            "is not there, such as layer='?', lists those that are"
+            f"{table}: name the table of the database with layer=, such as layer='public.hazards'; a name "
+            "that is not there, such as layer='?', lists those that are"
         )
     try:
         import psycopg  # noqa: F401, PLC0415 - an extra, needed for databases alone
