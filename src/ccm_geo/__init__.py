@@ -29,6 +29,14 @@ if TYPE_CHECKING:
     from .assumptions import HARM as HARM
     from .assumptions import Assumption as Assumption
     from .assumptions import Belief as Belief
+    from .climate import DRIFT_MAX as DRIFT_MAX
+    from .climate import blocked_by_month as blocked_by_month
+    from .climate import drift_land as drift_land
+    from .climate import drift_paths as drift_paths
+    from .climate import months_blocked as months_blocked
+    from .climate import resurvey_downstream as resurvey_downstream
+    from .climate import share_in_zone as share_in_zone
+    from .climate import workable_months as workable_months
     from .demography import AGE_BANDS as AGE_BANDS
     from .demography import recount_ages as recount_ages
     from .demography import split_people as split_people
@@ -121,6 +129,16 @@ _HOME = {
         "trips_to",
     ),
     "assumptions": ("Assumption", "Belief", "HARM"),
+    "climate": (
+        "DRIFT_MAX",
+        "blocked_by_month",
+        "drift_land",
+        "drift_paths",
+        "months_blocked",
+        "resurvey_downstream",
+        "share_in_zone",
+        "workable_months",
+    ),
     "demography": ("AGE_BANDS", "recount_ages", "split_people"),
     "displacement": ("GRAVITY", "Gravity", "arrivals_near"),
     "errors": ("CRSError", "CcmGeoError", "DataError", "MissingDependency", "PlanError", "SourceError"),

@@ -8,6 +8,7 @@ import geopandas as gpd
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import shapely
 
 from ccm_geo import space
 from ccm_geo.access import OFFROAD_KMH, OFFROAD_MAX_M, RoadGraph, minutes_between, road_graph
@@ -89,7 +90,8 @@ def choose_stops(  # noqa: PLR0913 - every limit and every unit is one keyword
     -----
     Coverage: maximize ``sum_i w_i y_i`` with ``y_i <= sum of x_j over stops j within the limit of i``.
     Travel: minimize ``sum_i w_i min(beyond, min over chosen j of d_ij)``. Both with
-    ``sum_j c_j x_j <= budget``, ``sum_j x_j <= sites``, x binary. Both are one problem: see the page on outreach in the documentation.
+    ``sum_j c_j x_j <= budget``, ``sum_j x_j <= sites``, x binary. Both are one problem: see the
+    page on outreach in the documentation.
 
     References
     ----------
@@ -212,7 +214,13 @@ def site_outreach(  # noqa: PLR0913 - every limit is one keyword
     graph = roads if isinstance(roads, RoadGraph) else road_graph(roads)
     places, notes = located(people, who, cell_m)
     stops = candidates.set_axis(pd.Index(candidates.index))
-    there = None if existing is None else existing.geometry[existing.geometry.notna()]
+    there = (
+        None
+        if existing is None
+        else existing.geometry[
+            ~(shapely.is_missing(existing.geometry.to_numpy()) | existing.geometry.is_empty)
+        ]
+    )
     spots = stops.geometry if there is None else _together(stops.geometry, there)
     minutes = pd.DataFrame(
         minutes_between(
