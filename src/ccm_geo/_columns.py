@@ -240,6 +240,17 @@ POPULATION = Table(
     key="",
     columns=(
         _PEOPLE,
+        *(
+            Column(
+                name=name,
+                kind="number",
+                unit="people",
+                minimum=0,
+                lenient=True,
+                meaning=f"How many of them are {name}; a blank is unknown, not zero.",
+            )
+            for name in ("women", "girls", "boys", "men")
+        ),
         Column(
             name="place_id",
             kind="id",
