@@ -263,9 +263,8 @@ def _open_land(hazards: Areas, graph: RoadGraph, within_m: float) -> tuple[Shape
     placed = ~(shapely.is_missing(shapes) | shapely.is_empty(shapes))
     if not placed.all():
         count = int((~placed).sum())
-        notes.append(
-            Note("hazards", "unknown", f"{count} hazards without geometry: roads not looked at", count)
-        )
+        text = f"{count} hazards without geometry: what they cut is unknown"
+        notes.append(Note("hazards", "unknown", text, count))
     bad = placed & ~shapely.is_valid(shapes)
     if bad.any():
         shapes[bad] = shapely.make_valid(shapes[bad])
