@@ -305,7 +305,7 @@ def _odd_teams(listing: Listing, rule: Capacity) -> Iterator[Finding]:
         return
     if rule.by is None or not isinstance(rule.amount, Mapping):
         return
-    region = listing.frame[rule.by].astype(str).to_numpy()[listing.first[:-1]]
+    region = listing.frame[rule.by].iloc[listing.first[:-1]].astype(str).to_numpy()
     need = pd.Series(_most(listing, work)).groupby(region).sum()
     idle = [r for r, a in rule.amount.items() if _yearly(a) > 0 and need.get(str(r), 0.0) <= 0]
     if idle:
@@ -365,7 +365,7 @@ def _odd_floors(listing: Listing, rule: Share, rules: Iterable[Any]) -> Iterator
     cost = np.where(held, listing.frame["cost_usd"].to_numpy(dtype=float), 0.0)
     most = _most(listing, cost)
     whole = min([float(most.sum()), *(r.spendable("cost_usd") for r in rules)])
-    region = listing.frame[rule.column].astype(str).to_numpy()[listing.first[:-1]]
+    region = listing.frame[rule.column].iloc[listing.first[:-1]].astype(str).to_numpy()
     can = pd.Series(most).groupby(region).sum()
     floors = rule.at_least if isinstance(rule.at_least, Mapping) else dict.fromkeys(can.index, rule.at_least)
     short = [r for r, share in floors.items() if share * whole > can.get(str(r), 0.0) * (1 + 1e-9)]
