@@ -8,10 +8,10 @@ import highspy
 import numpy as np
 from scipy.sparse import coo_array, csc_array, csr_array
 
-from ._bound import lowered
-from ._gains import Floats, Mask, Task, dominated
+from ._bound import Bound, lowered
+from ._gains import Floats, Mask, Task, dominated, searched
 
-_SMALL = 20_000  # entries; up to here the matrix needs no prices
+_SMALL = 2_000  # entries; up to here the matrix needs no prices
 _MATRIX_UP_TO = 400_000  # entries; beyond, HiGHS brings nothing in a minute
 
 
@@ -66,8 +66,7 @@ def _part(task: Task, kept: Any) -> Task:
 def _found(task: Task, aim: _Aim, until: float) -> Found:
     if not task.gains.nnz or task.most < 1:
         return Found(chosen=np.zeros(len(task.cost), dtype=bool), worth=0.0, bound=0.0)
-    total = max(until - time.monotonic(), 0.1)
-    bound = lowered(task, seconds=0.5 * total, near=aim.near)
+    bound = _priced(task, aim, until)
     chosen, worth = bound.chosen, bound.worth
     highest = _rounded(task, bound.value, worth)
     if highest - worth <= aim.near(worth):
@@ -86,6 +85,15 @@ def _found(task: Task, aim: _Aim, until: float) -> Found:
                 chosen, worth = candidate, task.worth(candidate)
         highest = _rounded(task, min(highest, max(base + other, worth)), worth)
     return Found(chosen=chosen, worth=worth, bound=highest)
+
+
+def _priced(task: Task, aim: _Aim, until: float) -> Bound:
+    """Bound the worth by prices, or, of a small task, by what every place can get at most."""
+    if task.gains.nnz > _SMALL:
+        return lowered(task, seconds=0.5 * max(until - time.monotonic(), 0.1), near=aim.near)
+    chosen = searched(task)
+    top = task.gains.max(axis=1).toarray().ravel()
+    return Bound(value=float(top.sum()), price=top, chosen=chosen, worth=task.worth(chosen))
 
 
 def _rounded(task: Task, bound: float, worth: float) -> float:

@@ -113,6 +113,8 @@ def choose_stops(  # noqa: PLR0913 - every limit and every unit is one keyword
     not short.
     """
     table = costs if isinstance(costs, pd.DataFrame) else pd.DataFrame(np.atleast_2d(np.asarray(costs)))
+    if goal not in {"coverage", "travel"}:
+        raise DataError(f"goal {goal!r} is unknown; it is 'coverage' or 'travel'")
     weight, notes = counted(weights, table.index, who)
     stops = table.columns
     _require(stops, (existing, must), sites=sites, budget=budget_usd)
