@@ -22,7 +22,7 @@ of the sums.
 import contextlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -109,7 +109,8 @@ class Field:
 
     def value(self, taken: Mask) -> float:
         """Add up benefit and worth."""
-        return float(self.benefit[taken].sum() + self.worth[taken[self.pairs].all(axis=1)].sum())
+        x = taken.astype(float)
+        return float((x * (self.benefit + (self.weights @ x) / 2)).sum())
 
     def gains(self, taken: Mask) -> Floats:
         """Say what each cell brings beside the others that are taken."""
@@ -153,8 +154,8 @@ class Priced:
     """What is best at given prices.
 
     `least` and `most` are the smallest and the largest best patch. `loss` says by how much the bound falls if
-    a cell is decided otherwise than `sure` does (infinite where fixed). `spare` is what each cell brings, with
-    its share of the pairs, beyond its cost at the prices.
+    a cell is decided otherwise than `sure` does (infinite where fixed). `spare` is what each cell brings,
+    with its share of the pairs, beyond its cost at the prices.
     """
 
     prices: Floats
@@ -175,7 +176,8 @@ class Cuts:
         self.first, self.head = weights.indptr.astype(np.int64), weights.indices.astype(np.int64)
         count = len(cells.benefit)
         self.tail = np.repeat(np.arange(count), np.diff(self.first))
-        self.back = np.lexsort((self.tail, self.head))
+        places = sparse.csr_array((np.arange(len(self.head)), self.head, self.first), shape=weights.shape)
+        self.back = places.tocsc().data.astype(np.int64)
         self.half = weights.data / 2
         self.room = self.half.copy()
         self.free: Mask = cells.fixed < 0
@@ -237,28 +239,24 @@ def one_price(cuts: Cuts, *, until: float = np.inf) -> Priced | None:
     base: Mask = cells.fixed == 1
     if float(cost[base].sum()) > budget + room:
         return None
-    low, high = cuts.ask(np.zeros(len(cost)), cuts.free)
-    best = cuts.priced(np.zeros(1), low | base, high | base)
-    if float(cost[best.least].sum()) <= budget + room:
-        return best
-    inner, outer = base, best.least
-    open_ = outer & ~base
-    while cuts.asked < _MOST_CUTS:
+    least, most = (patch | base for patch in cuts.ask(np.zeros(len(cost)), cuts.free))
+    if float(cost[least].sum()) <= budget + room:
+        return cuts.priced(np.zeros(1), least, most)
+    inner, outer, open_, price = base, least, least & ~base, 0.0
+    while cuts.asked < _MOST_CUTS and time.monotonic() < until:
         more, dearer = cells.value(outer) - cells.value(inner), float(cost[outer & ~inner].sum())
         price = max(more, 0.0) / dearer
         least, most = (patch | inner for patch in cuts.ask(price * cost, open_))
-        found = cuts.priced(np.array([price]), least, most)
-        best = min(best, found, key=lambda p: p.bound)
         if float(cost[least].sum()) > budget + room:
             same, outer = bool((least == outer).all()), least
         elif float(cost[most].sum()) <= budget + room:
             same, inner = bool((most == inner).all()), most
         else:
-            return found if found.bound <= best.bound else best
-        if same or time.monotonic() > until:
+            inner, outer, same = least, most, True
+        if same:
             break
         open_ = outer & ~inner
-    return replace(best, least=inner, most=outer)
+    return cuts.priced(np.array([price]), inner, outer)
 
 
 def many_prices(cuts: Cuts, *, until: float = np.inf, most_cuts: int = 150) -> Priced | None:

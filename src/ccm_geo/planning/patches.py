@@ -27,7 +27,7 @@ _WINDOWS = 6  # how many choices of changes are matched each time
 _CORE = (400, 2_000)  # cells near the price that change at random
 _TRIES = 500  # by cell
 _FIRM = (20.0, 60.0, 300.0)  # what breaking a row costs in the end, in prices; a thirtieth at first
-_SHIFTS = (1e-4, 1e-3, 4e-3, 0.015, 0.05)  # shares by which prices are moved to see what turns together
+_SHIFTS = (1e-4, 1e-3), (4e-3, 0.015, 0.05)  # shares by which prices are moved to see what turns together
 _NOISE = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)  # the same for noise on the benefits, in losses near the price
 _ROUNDS = 10
 _CELLS_ASKED = 50_000  # in each round with noise; small fields get more rounds
@@ -289,8 +289,9 @@ class _Search:
     def other_costs(self) -> Iterator[list[Floats]]:
         """Costs slightly other than at the prices, round by round: scaled, then with noise."""
         cost = np.asarray(self.field.rows.T @ self.priced.prices)
-        if cost.any():
-            yield [(1 + sign * shift) * cost for shift in _SHIFTS for sign in (1, -1)]
+        yield []
+        for shifts in _SHIFTS if cost.any() else ():
+            yield [(1 + sign * shift) * cost for shift in shifts for sign in (1, -1)]
         rng = np.random.default_rng(1)
         typical = float(self.priced.loss[self.order[: _CORE[0]]].mean())
         for _ in range(int(np.clip(_CELLS_ASKED // max(len(cost), 1), 1, _ROUNDS))):
