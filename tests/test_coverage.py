@@ -12,6 +12,7 @@ from exactextract import exact_extract
 from ccm_geo import space
 from ccm_geo.errors import SourceError
 from ccm_geo.exposure import people_in
+from ccm_geo.exposure.rings import sound
 from ccm_geo.exposure.tiles import Ask, layer_of, sum_cells
 from ccm_geo.exposure.traces import boxes, traced
 from ccm_geo.schemas import PopulationRaster
@@ -258,6 +259,26 @@ def test_file_that_has_gone_is_a_source_error(nine, tmp_path):
     (tmp_path / "nine.tif").unlink()
     with pytest.raises(SourceError, match=r"cannot be opened"):
         under(nine, cells_box(0, 0, 1, 1))
+
+
+def test_outlines_are_sound_where_geos_says_so():
+    """On a coarse grid most outlines touch, fold or cross themselves somewhere."""
+    rng = np.random.default_rng(10)
+    coarse = [shapely.Polygon(rng.integers(0, 5, (rng.integers(3, 9), 2))) for _ in range(5_000)]
+    fine = [shapely.Polygon(rng.random((n, 2))) for n in (3, 4, 5) for _ in range(300)]
+    star = [shape for shape in random_areas(rng, 300, 80) if shape.geom_type == "Polygon"]
+    long = shapely.Point(0, 0).buffer(9, 200)
+    odd = [
+        None,
+        shapely.Polygon(),
+        shapely.Point(1, 1),
+        long,
+        cells_box(0, 0, 1, 1),
+        shapely.MultiPolygon([long]),
+    ]
+    shapes = np.array([*coarse, *fine, *star, *odd], dtype=object)
+    assert 0.1 < shapely.is_valid(shapes).mean() < 0.9
+    np.testing.assert_array_equal(sound(shapes), shapely.is_valid(shapes))
 
 
 @pytest.mark.shared

@@ -8,10 +8,10 @@ import pyproj
 import shapely
 
 from ccm_geo import space
-from ccm_geo._threads import in_chunks
 from ccm_geo.schemas import Note
 
 from .notes import Ints, Mask, Names, Notes, Shapes, many, named, nowhere
+from .rings import sound
 
 Areas: TypeAlias = gpd.GeoDataFrame | gpd.GeoSeries
 
@@ -32,7 +32,7 @@ def mended(hazards: Areas) -> tuple[Land, Notes]:
     shapes, names = hazards.geometry.to_numpy().copy(), names_of(hazards)
     missing = nowhere(shapes)
     notes = []
-    bad = ~(in_chunks(shapely.is_valid, shapes) | missing)
+    bad = ~(sound(shapes) | missing)
     if bad.any():
         shapes[bad] = shapely.make_valid(shapes[bad])
         who = f"{many(bad.sum(), 'hazard')} with an invalid outline{named(names, bad)}"

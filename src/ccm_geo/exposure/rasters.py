@@ -343,8 +343,8 @@ def _to_pixels(raster: PopulationRaster, crs: pyproj.CRS) -> Callable[[Floats], 
     back = ~raster.transform
 
     def move(xy: Floats) -> Floats:
-        x, y = space.project_xy(xy, crs, raster.crs).T
-        return np.column_stack([back.a * x + back.b * y + back.c, back.d * x + back.e * y + back.f])
+        flat = np.ascontiguousarray(space.project_xy(xy, crs, raster.crs))
+        return np.asarray(traces.moved(flat, *back[:6]))
 
     return move
 

@@ -118,9 +118,7 @@ def thinned(found: Traces, ground: Ground, within: float) -> Traces:
 
 def taken(found: Traces, members: Ints) -> Traces:
     """Give some of the areas, in this order."""
-    part, area = _gathered(found.area, members)
-    xy, new = _gathered(found.part, part)
-    return Traces(found.xy[xy], new, found.sign[part], area)
+    return Traces(*_copied(*found, members))
 
 
 def joined(first: Traces, then: Traces) -> Traces:
@@ -133,11 +131,37 @@ def joined(first: Traces, then: Traces) -> Traces:
     )
 
 
-def _gathered(start: Ints, which: Ints) -> tuple[Ints, Ints]:
-    """Give the positions of some runs one after the other, and where each run begins among them."""
-    size = start[which + 1] - start[which]
-    ends = np.concatenate([[0], np.cumsum(size)])
-    return np.arange(ends[-1]) + np.repeat(start[which] - ends[:-1], size), ends
+@compiled
+def _copied(xy: Any, part: Any, sign: Any, area: Any, members: Any) -> Any:
+    """Copy the vertices and parts of some areas."""
+    parts = vertices = 0
+    for m in members:
+        parts += area[m + 1] - area[m]
+        vertices += part[area[m + 1]] - part[area[m]]
+    new_xy, new_part = np.empty((vertices, 2)), np.empty(parts + 1, dtype=np.int64)
+    new_sign, new_area = np.empty(parts), np.empty(len(members) + 1, dtype=np.int64)
+    p = v = 0
+    new_part[0] = new_area[0] = 0
+    for k in range(len(members)):
+        for old in range(area[members[k]], area[members[k] + 1]):
+            for at in range(part[old], part[old + 1]):
+                new_xy[v, 0], new_xy[v, 1] = xy[at, 0], xy[at, 1]
+                v += 1
+            new_sign[p] = sign[old]
+            p += 1
+            new_part[p] = v
+        new_area[k + 1] = p
+    return new_xy, new_part, new_sign, new_area
+
+
+@compiled
+def moved(xy: Any, a: float, b: float, c: float, d: float, e: float, f: float) -> Any:
+    """Move coordinates by an affine transform."""
+    out = np.empty((len(xy), 2))
+    for v in range(len(xy)):
+        x, y = xy[v, 0], xy[v, 1]
+        out[v, 0], out[v, 1] = a * x + b * y + c, d * x + e * y + f
+    return out
 
 
 @compiled
