@@ -1,6 +1,4 @@
-"""District totals spread over rasters and settlements; ages recounted by other bands."""
-
-from itertools import pairwise
+"""District totals spread over rasters and settlements, and measured there."""
 
 import geopandas as gpd
 import numpy as np
@@ -15,9 +13,8 @@ from hypothesis import strategies as st
 from shapely import Point, box
 
 from ccm_geo import space
-from ccm_geo.demography import AGE_BANDS, recount_ages, split_people
+from ccm_geo.demography import split_people
 from ccm_geo.demography._cells import covered, outline
-from ccm_geo.demography.ages import _read
 from ccm_geo.errors import CRSError, DataError
 from ccm_geo.exposure import people_in, people_near, people_reached
 from ccm_geo.io import read_admin, read_population
@@ -169,6 +166,14 @@ def test_strips_give_what_the_whole_gives(tmp_path, monkeypatch):
     )
 
 
+def test_a_district_of_nobody_is_zero_and_needs_no_note(tmp_path):
+    weights = raster(tmp_path / "w.tif", [[0, 5, 2]])
+    three = districts([cell_box(k, 0, k + 1, 1) for k in range(3)], people=[0, 0, 7])
+    split = split_people(three, weights, path=tmp_path / "out.tif")
+    assert cells_of(split).tolist() == [[0, 0, 7]]
+    assert texts(split) == []
+
+
 def test_districts_in_another_crs_and_rows_in_another_order_change_nothing(tmp_path):
     weights = raster(tmp_path / "w.tif", [[1, 3, 0, 2], [0, 0, 4, 4]])
     two = districts([cell_box(0, 0, 2, 2), cell_box(2, 0, 4, 2)], people=[80.0, 50.0])
@@ -256,7 +261,7 @@ def test_faults_are_named_all_at_once(tmp_path):
         split_people(good, weights, path=tmp_path / "out.csv")
     with pytest.raises(DataError, match=r"path= names 'w\.tif', over which people are spread"):
         split_people(good, weights, path=tmp_path / "w.tif")
-    with pytest.raises(DataError, match="blank='zero' is unknown; it is 'median' or 'unknown'"):
+    with pytest.raises(DataError, match="blank='zero' is unknown; it is 'unknown' or 'median'"):
         split_people(good, weights, path=tmp_path / "out.tif", blank="zero")
     with pytest.raises(DataError, match="districts: a table with geometry is needed, not DataFrame"):
         split_people(pd.DataFrame(good), weights, path=tmp_path / "out.tif")
@@ -289,7 +294,7 @@ PROVINCES = gpd.GeoDataFrame(
 
 
 def test_settlements_share_the_people_of_their_district_and_blank_ones_count_as_the_median():
-    split = split_people(PROVINCES, VILLAGES, columns=["people", "women"])
+    split = split_people(PROVINCES, VILLAGES, columns=["people", "women"], blank="median")
     villages = split.loc[list("uvwxyz")]
     # West: weights 10, 30 and the median 20; Blank knows none: all its people go to its only village
     assert villages["people"].tolist() == pytest.approx([20, 60, 40, 50, 60, np.nan], nan_ok=True)
@@ -305,23 +310,24 @@ def test_settlements_share_the_people_of_their_district_and_blank_ones_count_as_
         "2 settlements of blank weight, taken as the median of the district (else of all): 100 people",
     ]
     assert people_in(PROVINCES.geometry, split) == pytest.approx(PROVINCES["people"].to_numpy())
+    assert not any(text.endswith(".") for text in texts(split))
 
 
 def test_blank_settlements_and_bare_districts_can_stay_unknown():
-    split = split_people(PROVINCES, VILLAGES, blank="unknown", without_weight="unknown")
+    split = split_people(PROVINCES, VILLAGES, without_weight="unknown")
     assert split.index.tolist() == list("uvwxyz")
     assert split["people"].tolist() == pytest.approx([30, 90, np.nan, 50, np.nan, np.nan], nan_ok=True)
     assert not split["split_assumed"].any()
     assert texts(split) == [
         "2 districts (Blank, Far) with 68 people: no weight inside: left unknown, not in the result",
         "1 settlement in no district: people unknown",
-        "2 settlements of blank weight, given nobody: people unknown",
+        "2 settlements of blank weight: people unknown, the others share the whole total",
     ]
 
 
 def test_unknown_totals_leave_settlements_unknown_and_the_rest_as_it_is():
     blank = PROVINCES.assign(people=[None, 50, 60, 8])
-    split = split_people(blank, VILLAGES, without_weight="unknown")
+    split = split_people(blank, VILLAGES, blank="median", without_weight="unknown")
     assert split["people"].tolist() == pytest.approx([np.nan] * 3 + [50, 60, np.nan], nan_ok=True)
     assert split["name"].tolist() == VILLAGES["name"].tolist()
 
@@ -383,13 +389,14 @@ def test_points_areas_and_tables_with_lon_and_lat_count_alike_as_population():
         assert people_reached(hazard, people, within_m=500) == pytest.approx(1_200)
 
 
-def test_every_district_of_many_settlements_keeps_its_total():
+@pytest.mark.parametrize("blank", ["unknown", "median"])
+def test_every_district_of_many_settlements_keeps_its_total(blank):
     rng = np.random.default_rng(5)
     many = gpd.GeoDataFrame(
         {"people": np.where(rng.random(2_000) < 0.3, np.nan, rng.gamma(1, 500, 2_000))},
         geometry=shapely.points(rng.uniform(0, 20, (2_000, 2)) * [1, 0.1]), crs="EPSG:4326",
     )  # fmt: skip
-    joined = split_people(PROVINCES.iloc[:2], many).sjoin(PROVINCES[["name", "geometry"]])
+    joined = split_people(PROVINCES.iloc[:2], many, blank=blank).sjoin(PROVINCES[["name", "geometry"]])
     assert joined.groupby("name")["people"].sum().to_dict() == pytest.approx({"West": 120, "East": 50})
 
 
@@ -414,209 +421,3 @@ def test_oblast_totals_over_the_settlements_of_kharkiv(shared_data):
     split = split_people(inside, villages)
     assert split["people"].sum() == pytest.approx(1_000_000 * len(inside))
     assert split.index[: len(villages)].equals(villages.index)
-
-
-# ---- ages
-
-
-def table(**columns):
-    return pd.DataFrame({name: [float(v) for v in np.atleast_1d(value)] for name, value in columns.items()})
-
-
-def test_imsma_from_unhcr_worked_by_hand():
-    camp = table(male_0_4=100, male_5_11=70, male_12_17=60, male_18_59=210, male_60_plus=20)
-    found = recount_ages(camp, to="imsma")
-    # of 12-17 one year of six goes to 5-12: 10 of 60
-    assert found.loc[0].to_dict() == {
-        "male_5_12": 80, "male_13_17": 50, "male_18_plus": 230, "male_other_ages": 100,
-    }  # fmt: skip
-    (note,) = notes_of(found)
-    assert (note.kind, note.affected) == ("assumed", 1)
-    assert note.text == (
-        "ages are recounted by other bands, people spread evenly by year of age within a band: 60 of 460 "
-        "people are in bands that are cut"
-    )
-
-
-def test_unhcr_from_imsma_needs_an_oldest_age_and_leaves_the_youngest_unknown():
-    session = table(female_5_12=80, female_13_17=25, female_18_plus=71)
-    with pytest.raises(DataError, match="'female_18_plus' is open-ended and the new bands cut it"):
-        recount_ages(session, to="unhcr")
-    found = recount_ages(session, to="unhcr", oldest=88)  # 71 years from 18 to 88, 29 of them from 60 on
-    assert found.loc[0].to_dict() == pytest.approx(
-        {
-            "female_0_4": np.nan, "female_5_11": 70, "female_12_17": 35,
-            "female_18_59": 42, "female_60_plus": 29,
-        }, nan_ok=True,
-    )  # fmt: skip
-    assert [note.text for note in notes_of(found)][1:] == [
-        "female_0_4: the table tells of none of these ages, so it is unknown"
-    ]
-    assert "open-ended bands up to 88" in notes_of(found)[0].text
-
-
-def test_a_profile_of_single_years_replaces_the_even_spread():
-    profile = pd.Series([3.0, 2, 1, 0, 0])
-    found = recount_ages(table(f_0_3=60, f_4_plus=5), to=[(0, 0), (1, None)], profile=profile)
-    assert found.loc[0].tolist() == [30, 35]  # nobody of 4 is in the profile: that band is spread evenly
-    assert "by the profile of single years" in notes_of(found)[0].text
-    with pytest.raises(DataError, match="profile= ends at 4, but a band begins or ends at 60"):
-        recount_ages(table(f_0_4=60), to="unhcr", profile=profile)
-    with pytest.raises(DataError, match="on an index 0, 1, 2"):
-        recount_ages(table(f_0_4=60), to="unhcr", profile=profile.set_axis(list("abcde")))
-
-
-@pytest.mark.parametrize(
-    ("heading", "meant"),
-    [
-        ("male_5_12", ("male", 5, 12)),
-        ("female_18_plus", ("female", 18, None)),
-        ("M_0_4", ("male", 0, 4)),
-        ("F: 60 +", ("female", 60, None)),
-        ("f60+", ("female", 60, None)),
-        ("women 18 and over", ("female", 18, None)),
-        ("Girls 5-11 years", ("female", 5, 11)),
-        ("boys_under_5", ("male", 0, 4)),
-        ("Less than 5", ("people", 0, 4)),
-        ("60 or more", ("people", 60, None)),
-        ("pop_0_14_2020", ("people", 0, 14)),
-        ("0-4", ("people", 0, 4)),
-        ("t_05", ("people", 5, "next")),
-        ("f_0_2020", ("female", 0, "next")),
-        ("hombres_18_59", ("male", 18, 59)),
-        ("m2", None),
-        ("people_0_100m", None),
-        ("men_0_5km", None),
-        ("people_100_500", None),
-        ("area_m2", None),
-        ("2020", None),
-        ("5", None),
-        ("adm1", None),
-        ("people_near_0_500", None),
-        ("male_female_0_4", None),
-        ("0_59_months", None),
-        ("under 5 and over 60", None),
-        ("male", None),
-        ("female_other", None),
-    ],
-)
-def test_headings_of_known_sources_are_read(heading, meant):
-    assert _read(heading) == meant
-
-
-def test_bands_by_their_first_year_alone_as_worldpop_has_them():
-    ages = [0, 1, *range(5, 85, 5)]
-    found = recount_ages(table(**{f"f_{age}": 10 for age in ages}), to="unhcr")
-    assert found.loc[0].tolist() == pytest.approx([20, 14, 12, 84, 50])
-    again = recount_ages(
-        found.rename(columns=lambda name: name.replace("female", "f")), to="worldpop", oldest=84
-    )
-    assert list(again)[:3] == ["female_0_0", "female_1_4", "female_5_9"]
-    assert list(again)[-1] == "female_80_plus"
-    assert again.loc[0].sum() == pytest.approx(180)
-
-
-def test_measures_by_age_are_recounted_apart_and_keep_their_ending():
-    facts = table(m_0_4_near=5, m_5_17_near=26, m_0_4_inside=1, m_5_17_inside=13, people_0_100m=3)
-    found = recount_ages(facts, to=[(0, 4), (5, 12), (13, 17)])
-    assert found.loc[0].to_dict() == {
-        "people_0_100m": 3,
-        "male_0_4_near": 5, "male_5_12_near": 16, "male_13_17_near": 10, "male_other_ages_near": 0,
-        "male_0_4_inside": 1, "male_5_12_inside": 8, "male_13_17_inside": 5, "male_other_ages_inside": 0,
-    }  # fmt: skip
-
-
-def test_other_columns_index_and_input_stay_as_they_are():
-    places = gpd.GeoDataFrame(
-        {"name": ["a", "b"], "adm1": ["x", "y"], "m2": [5, 6], "year": 2020, "male_0_17": [9, None]},
-        geometry=[Point(0, 0), Point(1, 1)], crs="EPSG:4326", index=[7, 3],
-    )  # fmt: skip
-    before = places.copy(deep=True)
-    found = recount_ages(places, to=[(0, 5), (6, 17)])
-    assert list(found) == [
-        "name",
-        "adm1",
-        "m2",
-        "year",
-        "geometry",
-        "male_0_5",
-        "male_6_17",
-        "male_other_ages",
-    ]
-    assert found.index.tolist() == [7, 3]
-    assert found.crs == places.crs
-    assert found["male_0_5"].tolist() == pytest.approx([3, np.nan], nan_ok=True)
-    assert "1 row with a blank age band: the bands made of it are unknown" in texts(found)
-    pd.testing.assert_frame_equal(places, before)
-
-
-def test_an_unknown_band_spoils_only_what_is_made_of_it():
-    found = recount_ages(table(f_0_4=[np.nan, 5], f_5_17=[26, 26], f_18_plus=[1, 1]), to="imsma")
-    assert found["female_5_12"].tolist() == [16, 16]
-    assert found["female_13_17"].tolist() == [10, 10]
-    assert found["female_other_ages"].tolist() == pytest.approx([np.nan, 5], nan_ok=True)
-
-
-def test_a_band_told_in_part_is_counted_and_said():
-    found = recount_ages(table(male_5_17=[13]), to=[(0, 17)])
-    assert found["male_0_17"].tolist() == [13]
-    assert texts(found) == ["male_0_17: the table tells of only 13 years of it, and those are counted"]
-
-
-def test_columns_can_be_named_and_text_is_read():
-    found = recount_ages(
-        pd.DataFrame({"H1": ["1 200", ""], "H2": ["5", "6"]}),
-        to=[(0, 5), (6, None)],
-        columns={"H1": ("male", 0, 5), "H2": ("male", 6, None)},
-    )
-    assert found["male_0_5"].tolist() == pytest.approx([1_200, np.nan], nan_ok=True)
-    assert found["male_6_plus"].tolist() == [5, 6]
-
-
-@pytest.mark.parametrize(
-    ("frame", "asked", "said"),
-    [
-        ({"people_near": 4}, {}, "no column tells an age band, such as 'male_5_12'"),
-        ({"m_0_17": 4, "m_5_12": 4}, {}, "'m_0_17' and 'm_5_12' share the age 5; name with columns="),
-        ({"m_12_5": 4}, {}, "'m_12_5' runs from 12 to 5"),
-        ({"m_0_4": -4}, {}, "row 1, m_0_4 is below 0"),
-        ({"m_0_4": 4}, {"to": "dtm"}, "to='dtm' is unknown; it is 'imsma', 'unhcr', 'worldpop', or bands"),
-        ({"m_0_4": 4}, {"to": [(0, 5), (5, 9)]}, "two bands of to= share the age 5"),
-        ({"m_0_4": 4}, {"to": [(5, 2)]}, "the band 5 to 2 runs backwards"),
-        ({"m_0_4": 4}, {"to": []}, "to= has no bands"),
-        ({"m_0_4": 4}, {"columns": {"x": ("male", 0, 4)}}, "there is no column 'x'"),
-        ({"m_0_4": 4}, {"columns": {"m_0_4": ("boys", 0, 4)}}, "is male, female or people, not 'boys'"),
-        ({"m_18_plus": 4}, {"to": [(0, 89), (90, None)], "oldest": 70}, "oldest=70, but a band"),
-        ({"m_0_7": 4, "male_0_4": 4}, {"columns": {"m_0_7": ("male", 0, 7)}}, "a column 'male_0_4' that"),
-    ],
-)  # fmt: skip
-def test_what_is_wrong_is_named(frame, asked, said):
-    with pytest.raises(DataError) as caught:
-        recount_ages(table(**frame), **{"to": "unhcr", **asked})
-    assert said in str(caught.value)
-
-
-BANDS = st.lists(st.integers(0, 95), min_size=2, max_size=8, unique=True).map(sorted)
-
-
-@given(BANDS, BANDS, st.integers(0, 2**32), st.booleans())
-@settings(max_examples=80, deadline=None)
-def test_law_nobody_is_lost_or_made(source, target, seed, is_open):
-    rng = np.random.default_rng(seed)
-    ends = [*(start - 1 for start in source[1:]), None if is_open else source[-1] + 4]
-    columns = {
-        f"c{k}": ("female", start, end) for k, (start, end) in enumerate(zip(source, ends, strict=True))
-    }
-    frame = pd.DataFrame({name: rng.uniform(0, 1e6, 3) for name in columns})
-    to = [*((start, end - 1) for start, end in pairwise(target))]
-    found = recount_ages(frame, to=to, columns=columns, oldest=100)
-    assert found.sum(axis=1).to_numpy() == pytest.approx(frame.sum(axis=1).to_numpy())
-    assert (found.fillna(0) >= 0).all(axis=None)
-
-
-def test_bands_that_are_joined_again_are_what_they_were():
-    camp = table(m_0_4=11, m_5_11=12, m_12_17=13, m_18_59=14, m_60_plus=15)
-    fine = recount_ages(camp, to=[(age, age) for age in range(60)] + [(60, None)])
-    assert recount_ages(fine, to="unhcr").loc[0].tolist() == pytest.approx([11, 12, 13, 14, 15])
-    assert recount_ages(camp, to=AGE_BANDS["unhcr"]).loc[0].tolist() == [11, 12, 13, 14, 15]
-    assert texts(recount_ages(camp, to="unhcr")) == []

@@ -58,7 +58,9 @@ _SEXES = MappingProxyType(
     }
 )
 _AGE_WORDS = frozenset(
-    "age aged ages year years yr yrs y yo old a to and edad anos ans group agegroup".split()
+    "age aged ages year years yr yrs y yo old a to and edad anos ans group agegroup child children adult "
+    "adults elderly enfant enfants adulte adultes agee agees âgées niños ninos adultos mayores crianças "
+    "idosos".split()
 )
 _OPEN = r"(?:\+|plus|and(?:over|above|more|older)|or(?:over|above|more|older)|over|above|older|more|up)"
 _TOKEN = re.compile(rf"\d+|{_OPEN}|under|lessthan|<|[^\W\d_]+")
@@ -152,13 +154,29 @@ def recount_ages(
         fresh |= _recounted(numbers, shares, names)
         moved += np.nansum(numbers[:, (shares > 0).sum(axis=1) > 1], axis=1)
         part_of += _partly(own, bands, names, years)
-    notes = _notes(people, moved, part_of, profile, oldest)
+    notes = [*_notes(people, moved, part_of, profile, oldest), *_unread(table, sources)]
     rest = table.drop(columns=[source.column for source in sources])
     clash = [name for name in fresh if name in rest.columns]
     refuse("ages", [f"there is a column {name!r} that is not recounted; rename it" for name in clash])
     result = rest.assign(**fresh)
     result.attrs = {**table.attrs, "notes": (*notes_of(table), *notes)}
     return result
+
+
+def _unread(table: pd.DataFrame, sources: list[_Source]) -> list[Note]:
+    """Name columns of a sex without an age: totals, or people of unknown age."""
+    used = {source.column for source in sources}
+    left = [str(column) for column in table.columns if column not in used and _names_a_sex(str(column))]
+    if not left:
+        return []
+    text = f"columns of a sex without an age in years are kept as they are: {', '.join(map(repr, left))}"
+    return [Note("population", "advice", text)]
+
+
+def _names_a_sex(heading: str) -> bool:
+    tokens = _TOKEN.findall(_SPACED.sub(" ", heading.casefold()))
+    distance = _NO_AGE.search(heading.casefold())
+    return bool(tokens) and _SEXES.get(tokens[0]) in {"male", "female"} and not distance
 
 
 def _groups(sources: list[_Source]) -> list[list[_Source]]:

@@ -28,6 +28,7 @@ Shapes = npt.NDArray[Any]
 
 _WHOLE = 1 - 1e-6  # of a district: less is beside the raster
 _APART = 1e-6  # of a total: less is rounding
+_A_PERSON = 0.5  # fewer differ by rounding
 _NAMES = ("name", "adm2", "adm1", "code")
 _SHOWN = 5
 
@@ -49,7 +50,7 @@ def split_people(
     columns: str | Sequence[str] = "people",
     path: str | os.PathLike[str] | None = None,
     weight: str = "people",
-    blank: Literal["median", "unknown"] = "median",
+    blank: Literal["unknown", "median"] = "unknown",
     without_weight: Literal["evenly", "unknown"] = "evenly",
 ) -> PopulationRaster | dict[str, PopulationRaster] | gpd.GeoDataFrame:
     """Spread the people of districts over a raster or over settlements, keeping every total.
@@ -71,9 +72,10 @@ def split_people(
     weight
         The column of settlements that says how large they are.
     blank
-        What a settlement weighs whose `weight` is blank: ``median``, as much as the middle one of those
-        known in its district (of all, where none is; all alike, where none is at all), or ``unknown``:
-        nothing, and its people are unknown.
+        What becomes of settlements whose `weight` is blank: their people stay ``unknown`` and the others
+        share the whole total; or they weigh as the ``median`` of those known in the district (of all, where
+        none is; all alike, where none is at all). Where only towns have a number, the median makes towns of
+        villages.
     without_weight
         What becomes of the people of districts without any weight inside: spread ``evenly`` over its land
         (among settlements the district itself is added, as an area), or left ``unknown``.
@@ -111,15 +113,15 @@ def split_people(
     >>> villages = gpd.GeoDataFrame({"people": [1, 3, None]}, geometry=[Point(1, y) for y in (0.5, 1, 1.5)],
     ...                             crs=4326)
     >>> split_people(province, villages)["people"].tolist()
-    [15.0, 45.0, 30.0]
-    >>> split_people(province, villages, blank="unknown")["people"].tolist()
     [22.5, 67.5, nan]
+    >>> split_people(province, villages, blank="median")["people"].tolist()
+    [15.0, 45.0, 30.0]
     """
     one = isinstance(columns, str)
     names = (columns,) if isinstance(columns, str) else tuple(columns)
     totals, notes = _required(districts, over, names)
     for value, allowed, what in (
-        (blank, ("median", "unknown"), "blank"),
+        (blank, ("unknown", "median"), "blank"),
         (without_weight, ("evenly", "unknown"), "without_weight"),
     ):
         if value not in allowed:
@@ -173,6 +175,11 @@ def _required(
     return totals._replace(people=np.where(flat[:, None], people, np.nan)), notes
 
 
+def _some(totals: _Totals) -> Mask:
+    """Mark districts that have people to spread."""
+    return np.asarray((np.nan_to_num(totals.people) > 0).any(axis=1))
+
+
 def _tell(notes: list[Note], totals: _Totals, which: Mask, kind: str, text: str) -> None:
     """Note something about some districts, with their names and people."""
     count = int(which.sum())
@@ -198,7 +205,7 @@ def _over_raster(
     _grids.require_writable(over, path)
     grid = _grids.grid(totals.shapes, space.require_crs(districts, "districts"), over)
     found = _grids.find(grid)
-    known, beside = ~np.isnan(totals.people).all(axis=1), found.size <= 0
+    known, beside = _some(totals), found.size <= 0
     bare = known & ~beside & (found.weight <= 0)
     evenly = bare & (without_weight == "evenly")
     _tell(
@@ -220,9 +227,10 @@ def _over_raster(
     if found.shared:
         text = f"districts overlap in {many(found.shared, 'cell')}: the people of each are counted there"
         notes.append(Note("population", "advice", text, found.shared))
+    nobody = ~known & ~np.isnan(totals.people).any(axis=1) & (found.weight <= 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         by_weight = np.where((found.weight > 0)[:, None], totals.people / found.weight[:, None], np.nan)
-        by_land = np.where(evenly[:, None], totals.people / found.size[:, None], np.nan)
+        by_land = np.where((evenly | nobody)[:, None], totals.people / found.size[:, None], np.nan)
     measured = _grids.write(grid, path, totals.columns, by_weight, by_land)
     spread = ~np.isnan(by_weight) | ~np.isnan(by_land)
     _tell_apart(notes, totals, np.where(spread, measured, np.nan))
@@ -236,7 +244,7 @@ def _tell_apart(notes: list[Note], totals: _Totals, measured: Floats) -> None:
     total = totals.people[:, 0]
     apart = np.nan_to_num(np.abs(measured[:, 0] - total))
     many_apart = apart > _APART * np.nan_to_num(total)
-    if not many_apart.any():
+    if apart.sum() < _A_PERSON:
         return
     worst = int(apart.argmax())
     text = (
@@ -274,7 +282,7 @@ def _over_settlements(
     share = np.divide(given[place], sums[district], out=np.zeros(len(place)), where=sums[district] > 0)
     people = _added(share[:, None] * totals.people[district], place, len(over))
     people[np.isnan(filled)] = np.nan
-    bare = (sums <= 0) & ~np.isnan(totals.people).all(axis=1)
+    bare = (sums <= 0) & _some(totals)
     evenly = bare & (without_weight == "evenly")
     _tell(notes, totals, evenly, "assumed", "no weight inside: spread evenly over the land, as an area")
     _tell(notes, totals, bare & ~evenly, "unknown", "no weight inside: left unknown, not in the result")
@@ -334,7 +342,7 @@ def _tell_places(
             "assumed",
             f"of blank weight, taken as the median of the district (else of all): {given:,.0f} people",
         ),
-        (blank[1] & ~outside, "unknown", "of blank weight, given nobody: people unknown"),
+        (blank[1] & ~outside, "unknown", "of blank weight: people unknown, the others share the whole total"),
     ):
         if which.any():
             count = int(which.sum())
