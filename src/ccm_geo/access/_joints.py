@@ -77,8 +77,7 @@ def _end_points(lines: Lines) -> Lines:
 def _dead_ends(lines: Lines, snap_m: float) -> Ints:
     """Find the ends of lines that meet no vertex of another line."""
     xy, of_line = shapely.get_coordinates(lines, return_index=True)
-    spots, spot = np.unique(xy, axis=0, return_inverse=True)
-    spot = spot.ravel()
+    spots, spot = _unique(xy)
     first = np.searchsorted(of_line, np.arange(len(lines)))
     ends = np.column_stack([first, np.append(first[1:], len(xy)) - 1]).ravel()
     label = joined(spots, np.unique(spot[ends]), snap_m)[spot]
@@ -118,10 +117,20 @@ def _with_vertices(lines: Lines, joint: _Near) -> Lines:
     return out
 
 
+def _unique(xy: Floats) -> tuple[Floats, Ints]:
+    """As ``numpy.unique(xy, axis=0, return_inverse=True)``, several times as fast."""
+    order = np.lexsort([xy[:, 1], xy[:, 0]])
+    inorder = xy[order]
+    new = np.ones(len(xy), dtype=bool)
+    new[1:] = (inorder[1:] != inorder[:-1]).any(axis=1)
+    spot = np.empty(len(xy), dtype=np.int64)
+    spot[order] = np.cumsum(new) - 1
+    return inorder[new], spot
+
+
 def nodes_of(xy: Floats, of_line: Ints, snap_m: float) -> tuple[Ints, Floats]:
     """Give a number to each place where lines end or meet, and -1 to vertices in between."""
-    spots, spot = np.unique(xy, axis=0, return_inverse=True)
-    spot = spot.ravel()
+    spots, spot = _unique(xy)
     is_end = np.ones(len(xy), dtype=bool)
     is_end[1:-1] = (of_line[1:-1] != of_line[:-2]) | (of_line[1:-1] != of_line[2:])
     label = joined(spots, np.unique(spot[is_end]), snap_m)[spot]

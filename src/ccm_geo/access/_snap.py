@@ -19,6 +19,7 @@ Ints: TypeAlias = npt.NDArray[np.int64]
 Mask: TypeAlias = npt.NDArray[np.bool_]
 Places: TypeAlias = gpd.GeoDataFrame | gpd.GeoSeries
 
+_BAND_M = 5_000.0
 _AT_END = 1e-9  # share of a road's length: the point is on the node and may take any road from there
 
 
@@ -63,10 +64,15 @@ def snapped(xy: Floats, graph: RoadGraph, max_m: float, usable: Mask | None = No
 
 def _nearest(tree: shapely.STRtree, spots: npt.NDArray[np.object_], max_m: float) -> tuple[Ints, Floats]:
     edge, off = np.full(len(spots), -1, dtype=np.int64), np.full(len(spots), np.inf)
-    (who, where), apart = tree.query_nearest(
-        spots, max_distance=max_m, return_distance=True, all_matches=False
-    )
-    edge[who], off[who] = where, apart
+    known = np.flatnonzero(~shapely.is_missing(spots))
+    if not len(known) or not len(tree):
+        return edge, off
+    x, y = shapely.get_x(spots[known]), shapely.get_y(spots[known])
+    known = known[np.lexsort([y, np.floor(x / _BAND_M)])]  # neighbours in turn find the tree in the cache
+    line = tree.nearest(spots[known])
+    apart = shapely.distance(spots[known], tree.geometries[line])
+    near = apart <= max_m
+    edge[known[near]], off[known[near]] = line[near], apart[near]
     return edge, off
 
 
