@@ -11,6 +11,7 @@ from scipy.sparse import csc_array
 from shapely import LineString, Point, box
 
 from ccm_geo import choose_stops, road_graph, service_reach, site_outreach
+from ccm_geo.access import cut_roads
 from ccm_geo.errors import CRSError, DataError
 from ccm_geo.outreach import LIMITS_MIN
 from ccm_geo.outreach._bound import lowered
@@ -444,6 +445,22 @@ def test_cut_roads_stand_beside_open_ones():
     by_roads = told.set_index("roads")[["within", "beyond", "cut_off", "unknown"]]
     assert by_roads.loc["open"].tolist() == [21, 300, 0, 0]
     assert by_roads.loc["cut"].tolist() == [1, 0, 320, 0]
+
+
+def test_roads_cut_by_hazards_stand_beside_open_ones():
+    whole = straight(0, 20_000, 40_000, 80_000)
+    homes = town((20_000, 0), (40_000, 0), (80_000, 0), people=[1, 20, 300])
+    field = gpd.GeoDataFrame(
+        {"hazard_id": ["A"], "status": ["open"]}, geometry=[box(29_000, -9_000, 31_000, 9_000)], crs=LAEA
+    )
+    roads = cut_roads(field, whole)
+    told = service_reach(homes, clinics((0, 0)), roads, limits_min=[60]).set_index("roads")
+    assert told.loc["open", ["within", "beyond", "cut_off"]].tolist() == [21, 300, 0]
+    assert told.loc["cut", ["within", "beyond", "cut_off"]].tolist() == [1, 0, 320]
+    with pytest.raises(DataError, match="leave cut= out"):
+        service_reach(homes, clinics((0, 0)), roads, cut=whole)
+    assert site_outreach(homes, homes, roads, within_min=45, sites=1).value == 320
+    assert site_outreach(homes, homes, whole, within_min=45, sites=1).value == 321
 
 
 def test_fewer_roads_never_bring_more_people_within_reach():

@@ -11,14 +11,24 @@ import pandas as pd
 import shapely
 
 from ccm_geo import space
-from ccm_geo.access import OFFROAD_KMH, OFFROAD_MAX_M, RoadGraph, road_graph, travel_time
+from ccm_geo.access import (
+    OFFROAD_KMH,
+    OFFROAD_MAX_M,
+    CutRoads,
+    RoadGraph,
+    road_graph,
+    travel_time,
+    trips_to,
+)
 from ccm_geo.errors import DataError
-from ccm_geo.schemas import Note, PopulationRaster, rows_of_kind
+from ccm_geo.schemas import Note, PopulationRaster, notes_of, rows_of_kind
 
 from .places import counted, located
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Roads: TypeAlias = gpd.GeoDataFrame | RoadGraph
+Trips: TypeAlias = dict[str, Floats]
+Ways: TypeAlias = CutRoads | dict[str, RoadGraph]
 
 LIMITS_MIN = (60.0, 120.0, 240.0)
 """Minutes by which reach is told. Two hours to essential surgery is the measure of the Lancet Commission on
@@ -31,7 +41,7 @@ _FEW = 5  # counts of people below this may tell who they are: common practice i
 def service_reach(  # noqa: PLR0913 - every limit is one keyword
     people: PopulationRaster | gpd.GeoDataFrame,
     facilities: gpd.GeoDataFrame,
-    roads: Roads,
+    roads: Roads | CutRoads,
     *,
     kinds: str | Iterable[str] | None = None,
     limits_min: Sequence[float] = LIMITS_MIN,
@@ -56,7 +66,8 @@ def service_reach(  # noqa: PLR0913 - every limit is one keyword
     facilities
         Points with ``kind``.
     roads
-        A table of roads, or a graph made by `road_graph`.
+        A table of roads, or a graph made by `road_graph`; or roads with what hazards cut of them, made by
+        `cut_roads`: then every row stands twice, without and with the cuts.
     kinds
         Kinds of facilities to look at, each for itself; None: all there are.
     limits_min
@@ -65,7 +76,8 @@ def service_reach(  # noqa: PLR0913 - every limit is one keyword
         Points with a column ``survivors``, how many live there: no other column is looked at. They are
         counted beside the people.
     cut
-        The same roads without those that are cut (or a graph of them): then every row stands twice.
+        Where `roads` are whole, the same without those that are cut (or a graph of them), for cuts by other
+        things than hazards, such as floods or broken bridges: then every row stands twice as well.
     by
         Column that names the district: of `people` and `survivors`, or of `admin` where it is given.
     admin
@@ -112,21 +124,18 @@ def service_reach(  # noqa: PLR0913 - every limit is one keyword
     groups, notes = _groups(people, survivors, cell_m)
     if by is not None:
         groups = [_with_district(g, by, admin) for g in groups]
-    graphs = {"open": _graph(roads)} | ({} if cut is None else {"cut": _graph(cut)})
+    if isinstance(roads, CutRoads) and cut is not None:
+        raise DataError("roads hold what hazards cut of them already; leave cut= out")
+    ways: Ways = roads if isinstance(roads, CutRoads) else _graphs(roads, cut)
+    walk = {"offroad_kmh": offroad_kmh, "offroad_max_m": offroad_max_m}
     found: list[pd.DataFrame] = []
     for kind in _kinds(facilities, kinds):
         chosen = rows_of_kind(facilities, kind)
         for group in groups:
-            trips = {}
-            for name, graph in graphs.items():
-                trip = travel_time(
-                    group.places, chosen, graph, offroad_kmh=offroad_kmh, offroad_max_m=offroad_max_m
-                )
-                trips[name] = trip.to_numpy()
-                said = [n for n in trip.attrs["notes"] if n not in graph.notes]
-                notes += [n._replace(text=f"{kind}, roads {name}: {n.text}") for n in said]
-            found += [_counts(group, kind, name, trips, limits, by) for name in graphs]
-    notes += [note for graph in graphs.values() for note in graph.notes]
+            trips, said = _trips(group, chosen, ways, walk)
+            notes += [n._replace(text=f"{kind}, {n.text}") for n in said]
+            found += [_counts(group, kind, name, trips, limits, by) for name in trips]
+    notes += notes_of(*([ways] if isinstance(ways, CutRoads) else ways.values()))
     out = pd.concat(found, ignore_index=True)
     if by is not None:
         out = out.sort_values(by, kind="stable", na_position="last").reset_index(drop=True)
@@ -152,8 +161,51 @@ def _limits(limits_min: Sequence[float]) -> list[float]:
     return limits
 
 
-def _graph(roads: Roads) -> RoadGraph:
-    return roads if isinstance(roads, RoadGraph) else road_graph(roads)
+def _graphs(roads: Roads, cut: Roads | None) -> dict[str, RoadGraph]:
+    given = {"open": roads} | ({} if cut is None else {"cut": cut})
+    return {name: r if isinstance(r, RoadGraph) else road_graph(r) for name, r in given.items()}
+
+
+def _trips(
+    group: _Group, facilities: gpd.GeoDataFrame, ways: Ways, walk: dict[str, float]
+) -> tuple[Trips, list[Note]]:
+    """Give minutes from each place to the nearest facility, NaN where no way is known, by state of roads."""
+    if isinstance(ways, CutRoads):
+        return _trips_over(group, facilities, ways, walk)
+    out: Trips = {}
+    said: list[Note] = []
+    for name, graph in ways.items():
+        trip = travel_time(
+            group.places,
+            facilities,
+            graph,
+            offroad_kmh=walk["offroad_kmh"],
+            offroad_max_m=walk["offroad_max_m"],
+        )
+        out[name] = trip.to_numpy()
+        fresh = [n for n in trip.attrs["notes"] if n not in graph.notes]
+        said += [n._replace(text=f"roads {name}: {n.text}") for n in fresh]
+    return out, said
+
+
+def _trips_over(
+    group: _Group, facilities: gpd.GeoDataFrame, roads: CutRoads, walk: dict[str, float]
+) -> tuple[Trips, list[Note]]:
+    """Give the minutes as if no hazard cut a road, and with all cuts of today."""
+    trips = trips_to(
+        group.places, facilities, roads, offroad_kmh=walk["offroad_kmh"], offroad_max_m=walk["offroad_max_m"]
+    )
+    none = np.zeros(len(roads.placed), dtype=bool)
+    out: Trips = {}
+    said: list[Note] = []
+    for name, minutes in (("open", trips.minutes(None)), ("cut", trips.minutes(none))):
+        there = np.isfinite(minutes)
+        out[name] = np.where(there, minutes, np.nan)
+        lost = int((~there).sum())
+        if lost:
+            text = f"roads {name}: {lost} of {len(there)} places have no way to a facility"
+            said.append(Note("places", "unknown", text, lost))
+    return out, said
 
 
 def _kinds(facilities: gpd.GeoDataFrame, kinds: str | Iterable[str] | None) -> list[str]:
@@ -207,7 +259,7 @@ def _with_district(group: _Group, by: str, admin: gpd.GeoDataFrame | None) -> _G
 
 
 def _counts(
-    group: _Group, kind: str, roads: str, trips: dict[str, Floats], limits: list[float], by: str | None
+    group: _Group, kind: str, roads: str, trips: Trips, limits: list[float], by: str | None
 ) -> pd.DataFrame:
     """Count one group by district and limit."""
     trip = trips[roads]

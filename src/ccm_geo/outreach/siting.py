@@ -11,7 +11,7 @@ import pandas as pd
 import shapely
 
 from ccm_geo import space
-from ccm_geo.access import OFFROAD_KMH, OFFROAD_MAX_M, RoadGraph, minutes_between, road_graph
+from ccm_geo.access import OFFROAD_KMH, OFFROAD_MAX_M, CutRoads, RoadGraph, minutes_between, road_graph
 from ccm_geo.errors import DataError
 from ccm_geo.schemas import Note, PopulationRaster, notes_of
 
@@ -142,7 +142,7 @@ def choose_stops(  # noqa: PLR0913 - every limit and every unit is one keyword
 def site_outreach(  # noqa: PLR0913 - every limit is one keyword
     people: PopulationRaster | gpd.GeoDataFrame,
     candidates: gpd.GeoDataFrame,
-    roads: gpd.GeoDataFrame | RoadGraph,
+    roads: gpd.GeoDataFrame | RoadGraph | CutRoads,
     *,
     goal: Goal = "coverage",
     within_min: float | None = None,
@@ -169,8 +169,8 @@ def site_outreach(  # noqa: PLR0913 - every limit is one keyword
     candidates
         Where a stop is possible: points (or areas). With a budget they have ``cost_usd``.
     roads
-        A table of roads or, to use it more than once, a graph made by `road_graph`; with cut roads left out,
-        the choice holds for the roads that are left.
+        A table of roads or, to use it more than once, a graph made by `road_graph`; or roads with what
+        hazards cut of them, made by `cut_roads`: then only what is left of them is used.
     goal
         ``coverage``: most people within `within_min` of a stop. ``travel``: the shortest trip on average.
     within_min
@@ -213,7 +213,7 @@ def site_outreach(  # noqa: PLR0913 - every limit is one keyword
     >>> best.sites.index.tolist(), best.value, best.gap
     ([1], 300.0, 0.0)
     """
-    graph = roads if isinstance(roads, RoadGraph) else road_graph(roads)
+    graph = _passable(roads)
     places, notes = located(people, who, cell_m)
     stops = candidates.set_axis(pd.Index(candidates.index))
     there = (
@@ -257,6 +257,12 @@ def site_outreach(  # noqa: PLR0913 - every limit is one keyword
         names=pd.Series(np.asarray(named, dtype=object), index=stops.index),
         notes=tuple(dict.fromkeys((*notes, *notes_of(candidates), *graph.notes, *found.notes))),
     )
+
+
+def _passable(roads: gpd.GeoDataFrame | RoadGraph | CutRoads) -> RoadGraph:
+    if isinstance(roads, CutRoads):
+        return roads.passable()
+    return roads if isinstance(roads, RoadGraph) else road_graph(roads)
 
 
 def _together(stops: gpd.GeoSeries, there: gpd.GeoSeries) -> gpd.GeoSeries:
