@@ -10,6 +10,7 @@ from shapely import LineString, MultiLineString, Point
 
 from ccm_geo import space
 from ccm_geo.access import RoadGraph, minutes_between, road_graph, travel_time
+from ccm_geo.assumptions import Assumption
 from ccm_geo.errors import CRSError, DataError
 
 LAEA = "+proj=laea +lon_0=105 +lat_0=18 +datum=WGS84 +units=m"  # centred where the test roads lie
@@ -361,3 +362,132 @@ def test_graph_without_minutes_or_crs_is_refused():
 def test_place_at_the_end_of_a_one_way_road_may_take_another_road():
     road = table(LineString([(3_000, 0), (0, 0)]), LineString([(0, 0), (0, 3_000)]), oneway=[True, False])
     assert travel_time(places((0, 0)), clinics((0, 3_000)), road, offroad_max_m=500).tolist() == about([3])
+
+
+def test_side_road_on_the_middle_of_a_road_without_a_vertex_joins_there():
+    main, sides = (
+        LineString([(0, 0), (9_000, 0)]),
+        ([(3_000, 0), (3_000, 900)], [(6_000, 0.6), (6_000, -900)]),
+    )
+    graph = road_graph(table(main, *map(LineString, sides)))
+    assert (len(graph.edges), graph.piece.max()) == (5, 0)
+    text = "2 roads end on the middle of another road (within 1 m): joined there"
+    assert [(n.kind, n.text, n.rows) for n in graph.notes] == [("repaired", text, ("2", "3"))]
+    minutes = minutes_between(places((3_000, 900)), places((6_000, -900)), graph, offroad_max_m=10)
+    assert minutes == about(np.array([[0.9 + 3 + 0.9006]]))
+
+
+def test_side_road_joins_a_long_straight_road_given_in_degrees():
+    main = LineString([(105, 18), (105.6, 18.4)])  # 78 km; in metres it bends by dozens of metres
+    side = LineString([main.interpolate(0.4, normalized=True), (105.5, 18)])
+    roads = gpd.GeoDataFrame({"speed_kmh": [60, 60]}, geometry=[main, side], crs=4326)
+    graph = road_graph(roads)
+    assert (len(graph.edges), graph.piece.max()) == (3, 0)
+
+
+def test_side_road_that_stops_just_short_stays_apart_and_is_named():
+    lines = LineString([(0, 0), (9_000, 0)]), LineString([(3_000, 4), (3_000, 900)])
+    apart, met = road_graph(table(*lines)), road_graph(table(*lines), snap_m=5)
+    assert (apart.piece.max(), met.piece.max()) == (1, 0)
+    assert apart.notes[0].text.startswith("1 ends of roads stop between 1 and 10 m short of another road")
+    assert apart.notes[0].rows == ("2",)
+
+
+def test_roads_that_end_on_each_other_join_once():
+    lines = LineString([(0, 0), (5_000, 0)]), LineString([(5_000, 0), (5_000, 3_000)])
+    assert road_graph(table(*lines)).notes == ()
+
+
+def test_speeds_bring_their_source_into_the_notes():
+    said = Assumption(value=30, unit="km/h", source="Ministry of Transport, 2026")
+    graph = road_graph(
+        table(LineString([(0, 0), (3_000, 0)]), speed_kmh=[None], road_class=["track"]),
+        speeds={"track": said},
+    )
+    assert graph.edges["minutes"].tolist() == about([6])
+    assert (
+        graph.notes[0].text == "1 roads without speed: by class (track 30 km/h). Ministry of Transport, 2026"
+    )
+
+
+def test_walking_speed_and_reach_stand_in_the_notes():
+    road = table(LineString([(0, 0), (1_000, 0)]))
+    texts = [n.text for n in travel_time(places((0, 0)), clinics((0, 0)), road).attrs["notes"]]
+    assert any(text.startswith("walking off the road at 3 km/h: Tobler's hiking function") for text in texts)
+    assert "people walk up to 10000 m to a road: a placeholder; give offroad_max_m=" in texts
+    own = travel_time(places((0, 0)), clinics((0, 0)), road, offroad_kmh=4, offroad_max_m=50)
+    assert own.attrs["notes"] == ()
+
+
+def osmnx_like():
+    """As OSMnx gives it: seconds, metres, both directions of a two-way road, lists where it merged ways."""
+    net = nx.MultiDiGraph(crs="EPSG:4326")
+    for name, lon in ((11, 105.0), (12, 105.02), (13, 105.04)):
+        net.add_node(name, x=lon, y=18.0)
+    net.add_edge(11, 12, key=0, length=2_000.0, travel_time=120.0, oneway=False, highway="primary")
+    net.add_edge(12, 11, key=0, length=2_000.0, travel_time=120.0, oneway=False, highway="primary")
+    net.add_edge(
+        12, 13, key=0, length=2_000.0, speed_kph=["40", "60"], oneway=True, highway=["track", "path"]
+    )
+    return net
+
+
+def test_graph_of_osmnx_is_taken_at_the_door():
+    graph = road_graph(osmnx_like())
+    expected = [[0, 2, 0], [2, 0, 3], [0, 0, 0]]
+    assert graph.matrix.toarray() == pytest.approx(np.array(expected))
+    assert graph.edges["back_minutes"].tolist() == [2, np.inf]
+    start, goal = (gpd.GeoSeries([Point(lon, 18)], crs=4326) for lon in (105.0, 105.04))
+    assert travel_time(start, goal, osmnx_like(), offroad_max_m=50).tolist() == about([5])
+    assert travel_time(goal, start, osmnx_like(), offroad_max_m=50).isna().all()
+
+
+def test_graph_with_lengths_and_classes_only_gets_placeholder_speeds():
+    net = osmnx_like()
+    for _, _, edge in net.edges(data=True):
+        edge.pop("travel_time", None)
+        edge.pop("speed_kph", None)
+    graph = road_graph(net, speeds={"track": 12})
+    assert graph.edges["minutes"].tolist() == about([2, 10])
+    assert any("a placeholder by class (primary 60 km/h)" in n.text for n in graph.notes)
+
+
+def test_lines_of_an_undirected_graph_are_turned_along_their_edge():
+    net = nx.Graph(crs="EPSG:4326")
+    net.add_node(1, x=105.0, y=18.0)
+    net.add_node(2, x=105.02, y=18.0)
+    net.add_edge(1, 2, minutes=10.0, oneway=True, geometry=LineString([(105.02, 18), (105, 18)]))
+    graph = road_graph(net)
+    assert graph.notes[0].text.startswith("1 one-way edges in an undirected graph")
+    near, goal = (gpd.GeoSeries([Point(lon, 18)], crs=4326) for lon in (105.002, 105.0))
+    assert travel_time(near, goal, graph, offroad_max_m=50).tolist() == pytest.approx([1], rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda net: net.remove_edges_from(list(net.edges)), "the graph has no edge"),
+        (lambda net: net.add_node(99), "1 nodes of the graph have no place"),
+        (lambda net: net.add_edge(11, 13, travel_time=-5.0), "1 edges of the graph do not say how long"),
+    ],
+)
+def test_graphs_that_cannot_be_used_are_refused(spoil, message):
+    net = osmnx_like()
+    spoil(net)
+    with pytest.raises(DataError, match=message):
+        road_graph(net)
+
+
+def test_minutes_between_are_the_same_from_either_side():
+    rng = np.random.default_rng(21)
+    graph = road_graph(random_roads(rng))
+    few, many = (places(*rng.uniform(-40_000, 40_000, (n, 2))) for n in (3, 30))
+    options = {"limit_min": 1e6, "offroad_max_m": 4_000}
+    wide, tall = minutes_between(few, many, graph, **options), minutes_between(many, few, graph, **options)
+    for k in range(3):
+        alone = minutes_between(few.iloc[[k]], many, graph, **options)
+        np.testing.assert_allclose(wide[[k]], alone, rtol=1e-12)
+        back = np.hstack(
+            [minutes_between(many.iloc[[j]], few.iloc[[k]], graph, **options).T for j in range(5)]
+        )
+        np.testing.assert_allclose(tall[:5, [k]].T, back, rtol=1e-12)
