@@ -16,6 +16,10 @@ SAID = {
         r"First of all: MR-07-\d{4}, risk: \d+ of 100",
     ),
     "budget_cut": (r"so (\d+\.\d+) more accidents must be expected", r"\d+ areas fall out of the plan"),
+    "cut_off": (
+        r"\d+ of 168 villages are cut off from the hospital: [\d,]+ people",
+        r"All 5 together: [\d,]+ people",
+    ),
     "homecoming": (r"22,\d+ people are displaced", r"The areas that rise most:\n +hazard_id"),
 }
 
