@@ -128,7 +128,7 @@ def test_detour_is_the_long_way_round_minus_the_short_one():
     cut = cut_roads(hazards(across(4_000)), roads(MAIN, ROUND))
     table = detour(trips_to(villages((9_000, 0)), clinics((0, 0)), cut, **NEAR))
     assert table.loc[0, ["open_min", "cut_min", "detour_min"]].tolist() == about([9, 21, 12])
-    assert table.loc[0, "state"] == "on time"
+    assert table.loc[0, "state"] == "reached"
 
 
 def test_states_tell_who_is_cut_off_delayed_and_never_had_a_way():
@@ -139,7 +139,7 @@ def test_states_tell_who_is_cut_off_delayed_and_never_had_a_way():
     )
     people = villages((9_000, 0), (-2_000, 0), (31_000, 0), (0, 6_000), None, people=[7, 20, 1, 4, 9])
     table = detour(trips_to(people, clinics((0, 0)), cut, **NEAR), delayed_min=60)
-    assert table["state"].tolist() == ["delayed", "cut off", "no way", "on time", "unknown"]
+    assert table["state"].tolist() == ["delayed", "cut off", "no way", "reached", "unknown"]
     assert table["detour_min"].tolist() == about([120, np.nan, np.nan, 0, np.nan])
     assert "1 of 5 places with 20 people are cut off by open hazards" in texts(table)
     assert "1 of 5 places with 7 people need 60 minutes more or longer because of open hazards" in texts(
@@ -183,7 +183,7 @@ def test_stretch_under_two_areas_stays_closed_when_one_is_released():
     cut = cut_roads(hazards(across(4_000), across(4_050)), roads(MAIN))
     trips = trips_to(villages((9_000, 0)), clinics((0, 0)), cut, **NEAR)
     assert release_gain(trips)["people_reconnected"].tolist() == [0, 0]
-    assert detour(trips, released=["A", "B"])["state"].tolist() == ["on time"]
+    assert detour(trips, released=["A", "B"])["state"].tolist() == ["reached"]
 
 
 def test_one_way_road_opens_only_its_own_way():
@@ -199,7 +199,7 @@ def test_one_way_road_opens_only_its_own_way():
 def test_village_beyond_the_cut_is_off_and_one_before_it_is_not():
     cut = cut_roads(hazards(across(4_000)), roads(MAIN))
     table = detour(trips_to(villages((4_200, 0), (3_800, 0)), clinics((0, 0)), cut, **NEAR))
-    assert table["state"].tolist() == ["cut off", "on time"]
+    assert table["state"].tolist() == ["cut off", "reached"]
     assert table["open_min"].tolist() == about([4.2, 3.8])
 
 

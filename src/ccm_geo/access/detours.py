@@ -194,7 +194,7 @@ def detour(trips: Trips, *, released: Iterable[Any] = (), delayed_min: float = 3
     -------
     pandas.DataFrame
         On the index of the places: ``open_min``, minutes as if no hazard cut a road; ``cut_min``, minutes
-        with the cut roads; ``detour_min``, the difference; NaN where there is no way. ``state``: ``on time``,
+        with the cut roads; ``detour_min``, the difference; NaN where there is no way. ``state``: ``reached``,
         ``delayed``, ``cut off`` (there is a way only where hazards are released), ``no way`` (not even
         then) or ``unknown`` (no geometry). A note sums up places and people.
 
@@ -210,7 +210,7 @@ def detour(trips: Trips, *, released: Iterable[Any] = (), delayed_min: float = 3
     state = np.select(
         [~trips.located, np.isinf(free), np.isinf(now), longer >= delayed_min],
         ["unknown", "no way", "cut off", "delayed"],
-        "on time",
+        "reached",
     )
     columns = {"open_min": free, "cut_min": now, "detour_min": longer}
     out = pd.DataFrame(
