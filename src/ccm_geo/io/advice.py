@@ -48,7 +48,7 @@ def _overlaps(metric: gpd.GeoSeries, found: Findings) -> None:
     if some:
         pick = np.linspace(0, len(one) - 1, _OVERLAP_PAIRS).astype(int)
         one, other = one[pick], other[pick]
-    meet = in_chunks(shapely.overlaps, shapes[one], shapes[other]) | _one_in_other(shapes, one, other)
+    meet = in_chunks(_share_land, shapes[one], shapes[other])
     both = np.unique(np.concatenate([one[meet], other[meet]]))
     if len(both):
         least = "at least " if some else ""
@@ -56,16 +56,11 @@ def _overlaps(metric: gpd.GeoSeries, found: Findings) -> None:
         found.note("advice", text, metric.index[both])
 
 
-def _one_in_other(
-    shapes: npt.NDArray[np.object_], one: npt.NDArray[np.int64], other: npt.NDArray[np.int64]
-) -> npt.NDArray[np.bool_]:
-    """Tell which pairs hold one another, asking only where the extent of one holds that of the other."""
-    found = np.zeros(len(one), dtype=bool)
-    box = shapely.bounds(shapes)
-    for outer, inner in ((one, other), (other, one)):
-        fits = (box[outer, :2] <= box[inner, :2]).all(axis=1) & (box[outer, 2:] >= box[inner, 2:]).all(axis=1)
-        found[fits] |= shapely.contains(shapes[outer[fits]], shapes[inner[fits]])
-    return found
+def _share_land(one: npt.NDArray[np.object_], other: npt.NDArray[np.object_]) -> npt.NDArray[np.bool_]:
+    """Tell which pairs meet in more than their borders, also where one lies in the other."""
+    meet = shapely.intersects(one, other)
+    meet[meet] = ~shapely.touches(one[meet], other[meet])
+    return np.asarray(meet)
 
 
 def _same_outline(layer: gpd.GeoDataFrame, found: Findings) -> None:
