@@ -460,6 +460,8 @@ def test_roads_cut_by_hazards_stand_beside_open_ones():
     with pytest.raises(DataError, match="leave cut= out"):
         service_reach(homes, clinics((0, 0)), roads, cut=whole)
     assert site_outreach(homes, homes, roads, within_min=45, sites=1).value == 320
+    told = site_outreach(homes, homes, roads, within_min=60, sites=1, existing=clinics((0, 0)))
+    assert told.people["within before"] == 1
     assert site_outreach(homes, homes, whole, within_min=45, sites=1).value == 321
 
 

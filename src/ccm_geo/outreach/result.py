@@ -111,7 +111,11 @@ class Outreach:
         return f"No other choice within these limits can be better by more than {more} (proven)."
 
     def _beware(self) -> list[str]:
-        return [f"Beware: {note.text}." for note in self.notes if note.kind in {"unknown", "assumed"}]
+        """Tell what is unknown or assumed about places and stops, and how many notes the data behind have."""
+        told = [note for note in self.notes if note.table in {"places", "candidates"}]
+        lines = [f"Beware: {note.text}." for note in told if note.kind in {"unknown", "assumed"}]
+        rest = len(self.notes) - len(told)
+        return [*lines, f"{_many(rest, 'note')} on the data behind it stand in .notes."] if rest else lines
 
 
 def _amount(number: float) -> str:

@@ -11,7 +11,15 @@ import pandas as pd
 import shapely
 
 from ccm_geo import space
-from ccm_geo.access import OFFROAD_KMH, OFFROAD_MAX_M, CutRoads, RoadGraph, minutes_between, road_graph
+from ccm_geo.access import (
+    OFFROAD_KMH,
+    OFFROAD_MAX_M,
+    CutRoads,
+    RoadGraph,
+    minutes_between,
+    road_graph,
+    trips_to,
+)
 from ccm_geo.errors import DataError
 from ccm_geo.schemas import Note, PopulationRaster, notes_of
 
@@ -170,7 +178,8 @@ def site_outreach(  # noqa: PLR0913 - every limit is one keyword
         Where a stop is possible: points (or areas). With a budget they have ``cost_usd``.
     roads
         A table of roads or, to use it more than once, a graph made by `road_graph`; or roads with what
-        hazards cut of them, made by `cut_roads`: then only what is left of them is used.
+        hazards cut of them, made by `cut_roads`: then no trip, walk or drive, leads through a hazard,
+        as in `service_reach`; this takes one search for each candidate (see the documentation for times).
     goal
         ``coverage``: most people within `within_min` of a stop. ``travel``: the shortest trip on average.
     within_min
@@ -213,7 +222,7 @@ def site_outreach(  # noqa: PLR0913 - every limit is one keyword
     >>> best.sites.index.tolist(), best.value, best.gap
     ([1], 300.0, 0.0)
     """
-    graph = _passable(roads)
+    way: RoadGraph | CutRoads = roads if isinstance(roads, (RoadGraph, CutRoads)) else road_graph(roads)
     places, notes = located(people, who, cell_m)
     stops = candidates.set_axis(pd.Index(candidates.index))
     there = (
@@ -225,11 +234,7 @@ def site_outreach(  # noqa: PLR0913 - every limit is one keyword
     )
     spots = stops.geometry if there is None else _together(stops.geometry, there)
     minutes = pd.DataFrame(
-        minutes_between(
-            places, spots, graph, limit_min=_NO_END_MIN, offroad_kmh=offroad_kmh, offroad_max_m=offroad_max_m
-        ),
-        index=places.index,
-        columns=spots.index,
+        _minutes(places, spots, way, offroad_kmh, offroad_max_m), index=places.index, columns=spots.index
     )
     labels = spots.index[len(stops) :]
     price = stops.get("cost_usd")
@@ -255,14 +260,27 @@ def site_outreach(  # noqa: PLR0913 - every limit is one keyword
         sites=stops.loc[found.sites.index, own].join(found.sites),
         places=places.drop(columns=[c for c in found.places if c in places]).join(found.places),
         names=pd.Series(np.asarray(named, dtype=object), index=stops.index),
-        notes=tuple(dict.fromkeys((*notes, *notes_of(candidates), *graph.notes, *found.notes))),
+        notes=tuple(dict.fromkeys((*notes, *notes_of(candidates, way), *found.notes))),
     )
 
 
-def _passable(roads: gpd.GeoDataFrame | RoadGraph | CutRoads) -> RoadGraph:
-    if isinstance(roads, CutRoads):
-        return roads.passable()
-    return roads if isinstance(roads, RoadGraph) else road_graph(roads)
+def _minutes(
+    places: gpd.GeoDataFrame, spots: gpd.GeoSeries, way: RoadGraph | CutRoads, kmh: float, max_m: float
+) -> Floats:
+    """Give minutes from every place to every spot, infinite where there is no way."""
+    if isinstance(way, RoadGraph):
+        return minutes_between(
+            places, spots, way, limit_min=_NO_END_MIN, offroad_kmh=kmh, offroad_max_m=max_m
+        )
+    none = np.zeros(len(way.placed), dtype=bool)
+    bare = gpd.GeoSeries(
+        places.geometry.to_numpy(), crs=places.crs
+    )  # notes on the table are copied at every step
+    out = np.full((len(places), len(spots)), np.inf)
+    for k in np.flatnonzero(~(shapely.is_missing(spots.to_numpy()) | spots.is_empty.to_numpy())):
+        trips = trips_to(bare, spots.iloc[[k]], way, offroad_kmh=kmh, offroad_max_m=max_m)
+        out[:, k] = trips.minutes(none)
+    return out
 
 
 def _together(stops: gpd.GeoSeries, there: gpd.GeoSeries) -> gpd.GeoSeries:
