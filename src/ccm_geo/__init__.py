@@ -79,6 +79,7 @@ if TYPE_CHECKING:
     from .planning import Donors as Donors
     from .planning import Figure as Figure
     from .planning import Finish as Finish
+    from .planning import Goal as Goal
     from .planning import Grant as Grant
     from .planning import Halt as Halt
     from .planning import HaltCosts as HaltCosts
@@ -86,12 +87,19 @@ if TYPE_CHECKING:
     from .planning import LockOut as LockOut
     from .planning import Plan as Plan
     from .planning import Share as Share
+    from .planning import alternatives as alternatives
+    from .planning import compare as compare
     from .planning import halt as halt
+    from .planning import importance as importance
     from .planning import list_options as list_options
     from .planning import look_over as look_over
     from .planning import moving_teams as moving_teams
+    from .planning import nested_order as nested_order
     from .planning import paid_by as paid_by
     from .planning import prioritize as prioritize
+    from .planning import prioritize_goals as prioritize_goals
+    from .planning import priority_curve as priority_curve
+    from .planning import rule_costs as rule_costs
     from .planning import visiting_teams as visiting_teams
     from .report import write_gpkg as write_gpkg
     from .report import write_report as write_report
@@ -172,6 +180,7 @@ _HOME = {
         "Donors",
         "Figure",
         "Finish",
+        "Goal",
         "Grant",
         "HALT",
         "Halt",
@@ -180,12 +189,19 @@ _HOME = {
         "LockOut",
         "Plan",
         "Share",
+        "alternatives",
+        "compare",
         "halt",
+        "importance",
         "list_options",
         "look_over",
         "moving_teams",
+        "nested_order",
         "paid_by",
         "prioritize",
+        "prioritize_goals",
+        "priority_curve",
+        "rule_costs",
         "visiting_teams",
     ),
     "report": ("write_gpkg", "write_report"),

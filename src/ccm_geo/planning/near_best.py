@@ -14,7 +14,7 @@ from ccm_geo.errors import DataError, PlanError
 from ._priced import Priced, few
 from .arcs import Arcs
 from .choose import prioritize
-from .importance import values_without
+from .stakes import values_without
 from .listing import Listing
 from .model import Compiled, Family, build
 from .prices import Rows, lowest_bound
