@@ -71,14 +71,19 @@ if TYPE_CHECKING:
     from .planning import ACTIVITIES as ACTIVITIES
     from .planning import HALT as HALT
     from .planning import Activity as Activity
+    from .planning import AdaptivePlan as AdaptivePlan
     from .planning import After as After
     from .planning import Budget as Budget
     from .planning import Capacity as Capacity
     from .planning import Complete as Complete
+    from .planning import Cut as Cut
     from .planning import Deadline as Deadline
+    from .planning import DonorLeaves as DonorLeaves
     from .planning import Donors as Donors
     from .planning import Figure as Figure
     from .planning import Finish as Finish
+    from .planning import Freeze as Freeze
+    from .planning import Funding as Funding
     from .planning import Goal as Goal
     from .planning import Grant as Grant
     from .planning import Halt as Halt
@@ -96,6 +101,7 @@ if TYPE_CHECKING:
     from .planning import moving_teams as moving_teams
     from .planning import nested_order as nested_order
     from .planning import paid_by as paid_by
+    from .planning import plan_under as plan_under
     from .planning import prioritize as prioritize
     from .planning import prioritize_goals as prioritize_goals
     from .planning import priority_curve as priority_curve
@@ -171,18 +177,23 @@ _HOME = {
     "outreach": ("Outreach", "choose_stops", "service_reach", "site_outreach"),
     "planning": (
         "ACTIVITIES",
+        "HALT",
         "Activity",
+        "AdaptivePlan",
         "After",
         "Budget",
         "Capacity",
         "Complete",
+        "Cut",
         "Deadline",
+        "DonorLeaves",
         "Donors",
         "Figure",
         "Finish",
+        "Freeze",
+        "Funding",
         "Goal",
         "Grant",
-        "HALT",
         "Halt",
         "HaltCosts",
         "LockIn",
@@ -198,6 +209,7 @@ _HOME = {
         "moving_teams",
         "nested_order",
         "paid_by",
+        "plan_under",
         "prioritize",
         "prioritize_goals",
         "priority_curve",

@@ -1,6 +1,7 @@
 """The plan: options, rules, model, solver, proof."""
 
 from .activities import ACTIVITIES, STATES, Activity, Figure, sources_table
+from .adaptive import AdaptivePlan, plan_under
 from .choose import prioritize
 from .compact import Compact, neighbors
 from .complete import Complete
@@ -9,6 +10,7 @@ from .deadlines import Deadline, Finish
 from .donors import Donors, Grant, paid_by
 from .findings import look_over
 from .goals import Goal, GoalPlan, prioritize_goals
+from .funding import Cut, DonorLeaves, Freeze, Funding
 from .halt_costs import HALT, HaltCosts
 from .halts import Halt, halt
 from .near_best import Alternatives, alternatives
@@ -29,6 +31,7 @@ __all__ = [
     "HALT",
     "STATES",
     "Activity",
+    "AdaptivePlan",
     "After",
     "Alternatives",
     "Budget",
@@ -37,10 +40,14 @@ __all__ = [
     "Comparison",
     "Complete",
     "Curve",
+    "Cut",
     "Deadline",
+    "DonorLeaves",
     "Donors",
     "Figure",
     "Finish",
+    "Freeze",
+    "Funding",
     "Goal",
     "GoalPlan",
     "Grant",
@@ -65,6 +72,7 @@ __all__ = [
     "neighbors",
     "nested_order",
     "paid_by",
+    "plan_under",
     "prioritize",
     "prioritize_goals",
     "priority_curve",
