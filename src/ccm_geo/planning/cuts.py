@@ -84,26 +84,49 @@ class Field:
         DataError
             If shapes differ, numbers are not finite, a worth is negative, or a cell neighbors itself.
         """
-        b = np.array(benefit, dtype=float).ravel()
-        ends = np.array(pairs, dtype=np.int64).reshape(-1, 2)
-        w = np.broadcast_to(np.asarray(worth, dtype=float), len(ends))
-        held = np.full(len(b), -1, np.int8) if fixed is None else np.array(fixed, dtype=np.int8).ravel()
         coefs = [np.asarray(r[0], dtype=float).ravel() for r in rows]
-        _require(b, ends, w, coefs, held)
-        both = sparse.coo_array((np.concatenate([w, w]), np.hstack([ends.T, ends.T[::-1]])), (len(b), len(b)))
-        weights = sparse.csr_array(both)
+        b = np.array(benefit, dtype=float).ravel()
+        if any(len(c) != len(b) for c in coefs):
+            raise DataError(f"compact: every row must have one number for each of {len(b)} cells")
+        return cls.over(
+            benefit=b,
+            pairs=np.array(pairs, dtype=np.int64).reshape(-1, 2),
+            worth=np.asarray(worth, dtype=float),
+            rows=sparse.csr_array(np.array(coefs)) if coefs else sparse.csr_array((0, len(b))),
+            lower=np.array([r[1] for r in rows], dtype=float),
+            upper=np.array([r[2] for r in rows], dtype=float),
+            fixed=np.full(len(b), -1, np.int8) if fixed is None else np.array(fixed, dtype=np.int8).ravel(),
+        )
+
+    @classmethod
+    def over(
+        cls,
+        *,
+        benefit: Floats,
+        pairs: Ints,
+        worth: Floats,
+        rows: sparse.csr_array,
+        lower: Floats,
+        upper: Floats,
+        fixed: npt.NDArray[np.int8],
+    ) -> "Field":
+        """Do the same from arrays and rows at hand."""
+        w = np.broadcast_to(worth, len(pairs))
+        count = len(benefit)
+        _require(benefit, pairs, w, rows, fixed)
+        both = np.concatenate([w, w]), np.hstack([pairs.T, pairs.T[::-1]])
+        weights = sparse.csr_array(sparse.coo_array(both, (count, count)))
         weights.sum_duplicates()
         weights.eliminate_zeros()
         once = sparse.coo_array(sparse.triu(weights, format="coo"))
-        matrix = sparse.csr_array(np.array(coefs)) if coefs else sparse.csr_array((0, len(b)))
         return cls(
-            benefit=b,
+            benefit=benefit,
             pairs=np.column_stack(once.coords).astype(np.int64),
             worth=np.asarray(once.data, dtype=float),
-            rows=matrix,
-            lower=np.array([r[1] for r in rows], dtype=float),
-            upper=np.array([r[2] for r in rows], dtype=float),
-            fixed=held,
+            rows=rows,
+            lower=lower,
+            upper=upper,
+            fixed=fixed,
             weights=weights,
         )
 
@@ -136,13 +159,13 @@ class Field:
         return Rows(pattern=none, lower=self.lower, upper=self.upper)
 
 
-def _require(b: Floats, ends: Ints, w: Floats, coefs: list[Floats], fixed: npt.NDArray[np.int8]) -> None:
-    if not all(np.isfinite(v).all() for v in (b, w, *coefs)):
+def _require(b: Floats, ends: Ints, w: Floats, rows: sparse.csr_array, fixed: npt.NDArray[np.int8]) -> None:
+    if not all(np.isfinite(v).all() for v in (b, w, rows.data)):
         raise DataError("compact: benefit, worth and rows must be finite numbers")
     if (w < 0).any():
         raise DataError("compact: the worth of a pair cannot be negative; a cut finds no best patch then")
-    if any(len(c) != len(b) for c in coefs) or len(fixed) != len(b):
-        raise DataError(f"compact: every row and fixed= must have one number for each of {len(b)} cells")
+    if len(fixed) != len(b):
+        raise DataError(f"compact: fixed= must have one number for each of {len(b)} cells")
     if len(ends) and (ends.min() < 0 or ends.max() >= len(b)):
         raise DataError(f"compact: pairs must name cells 0 to {len(b) - 1}")
     if (ends[:, 0] == ends[:, 1]).any():
