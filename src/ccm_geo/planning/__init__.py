@@ -9,8 +9,8 @@ from .curve import Curve, priority_curve
 from .deadlines import Deadline, Finish
 from .donors import Donors, Grant, paid_by
 from .findings import look_over
-from .goals import Goal, GoalPlan, prioritize_goals
 from .funding import Cut, DonorLeaves, Freeze, Funding
+from .goals import Goal, GoalPlan, prioritize_goals
 from .halt_costs import HALT, HaltCosts
 from .halts import Halt, halt
 from .near_best import Alternatives, alternatives

@@ -234,7 +234,7 @@ class Funding:
     ----------
     scenarios
         By name: probability and money, ``{"as promised": (0.6, Budget({2027: 2e6, 2028: 2e6})), ...}``. The
-        first one is what is promised. Money is a `Budget` or `Donors`, or several of these; every scenario has
+        first one is what is promised. Money is a `Budget` or `Donors`, or several of them; every scenario has
         the same ones, in the same order, with other amounts (0 for what does not come).
     known_from
         First calendar year whose decisions can wait until it is known which scenario has come. Years

@@ -99,7 +99,8 @@ class Futures:
             for r in rows
         ]
         fits = np.array([_fits(arcs, r) for r in tight])
-        able = np.asarray(fits & (~shared | fits.all(axis=0)), dtype=bool)
+        able: Mask = fits.copy()
+        able[:, shared] = fits[:, shared].all(axis=0)
         narrow = []
         for model, own in zip(models, able, strict=True):
             allowed = model.allowed.copy()
