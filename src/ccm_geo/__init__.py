@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from .io import read_hazards as read_hazards
     from .io import read_population as read_population
     from .io import read_roads as read_roads
+    from .maps import map_outreach as map_outreach
     from .maps import map_plan as map_plan
     from .maps import map_scores as map_scores
     from .outreach import Outreach as Outreach
@@ -75,6 +76,7 @@ if TYPE_CHECKING:
     from .planning import After as After
     from .planning import Budget as Budget
     from .planning import Capacity as Capacity
+    from .planning import Compact as Compact
     from .planning import Complete as Complete
     from .planning import Cut as Cut
     from .planning import Deadline as Deadline
@@ -99,6 +101,7 @@ if TYPE_CHECKING:
     from .planning import list_options as list_options
     from .planning import look_over as look_over
     from .planning import moving_teams as moving_teams
+    from .planning import neighbors as neighbors
     from .planning import nested_order as nested_order
     from .planning import paid_by as paid_by
     from .planning import plan_under as plan_under
@@ -173,7 +176,7 @@ _HOME = {
         "read_population",
         "read_roads",
     ),
-    "maps": ("map_plan", "map_scores"),
+    "maps": ("map_outreach", "map_plan", "map_scores"),
     "outreach": ("Outreach", "choose_stops", "service_reach", "site_outreach"),
     "planning": (
         "ACTIVITIES",
@@ -183,6 +186,7 @@ _HOME = {
         "After",
         "Budget",
         "Capacity",
+        "Compact",
         "Complete",
         "Cut",
         "Deadline",
@@ -207,6 +211,7 @@ _HOME = {
         "list_options",
         "look_over",
         "moving_teams",
+        "neighbors",
         "nested_order",
         "paid_by",
         "plan_under",
