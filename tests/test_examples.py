@@ -20,6 +20,10 @@ SAID = {
         r"\d+ of 168 villages are cut off from the hospital: [\d,]+ people",
         r"All 5 together: [\d,]+ people",
     ),
+    "where_to_send_the_mobile_clinic": (
+        r"cut +[\d,]+ +[\d,]+ +[\d,]+",
+        r"4 stops chosen.*\n[\d,]+ of 147,474 people",
+    ),
     "homecoming": (r"22,\d+ people are displaced", r"The areas that rise most:\n +hazard_id"),
 }
 

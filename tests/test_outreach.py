@@ -10,7 +10,7 @@ import pytest
 from scipy.sparse import csc_array
 from shapely import LineString, Point, box
 
-from ccm_geo import choose_stops, road_graph, service_reach, site_outreach
+from ccm_geo import choose_stops, map_outreach, road_graph, service_reach, site_outreach
 from ccm_geo.access import cut_roads
 from ccm_geo.errors import CRSError, DataError
 from ccm_geo.outreach import LIMITS_MIN
@@ -541,6 +541,24 @@ def test_facilities_without_kinds_are_refused():
         service_reach(homes, town((0, 0)), roads)
     with pytest.raises(DataError, match="'kind' is blank everywhere"):
         service_reach(homes, clinics((0, 0), kind=None), roads)
+
+
+def test_map_shows_texts_as_text_and_asks_for_nothing():
+    roads = straight(0, 30_000, 60_000)
+    attack = "<img src=x onerror=alert(1)> {{7*7}} 50{% of `a` ${x}"
+    homes = town((0, 0), (60_000, 0), (300_000, 0), people=[1_000, 10, np.nan], name=[attack, None, "Far"])
+    best = site_outreach(
+        homes, homes, roads, within_min=20, sites=1, name="name", existing=clinics((60_000, 0))
+    )
+    chart = map_outreach(best, title=attack, roads=roads, hazards=homes, existing=clinics((60_000, 0)))
+    page = chart.get_root().render()
+    assert "<img src=x" not in page
+    assert "&lt;img src=x onerror=alert(1)&gt;" in page
+    assert "49 50" not in page.split('<aside class="stops-box">')[1].split("</aside>")[0]
+    assert "no way known: not known how far" in page
+    assert "blank land is not safe land" in page
+    with pytest.raises(DataError, match="the places have no geometry"):
+        map_outreach(choose_stops([[10.0]], goal="coverage", within=60, sites=1))
 
 
 def test_inputs_are_unchanged():
