@@ -2,6 +2,7 @@
 
     python benchmarks/access.py [--side 500] [--hazards 20000] [--runs 3]
     python benchmarks/access.py --growth        # how time grows with nodes and hazards
+    python benchmarks/access.py --wall          # the worst case: every area alone would open half the country
 
 Makes a net of side x side crossings with 96 % of the links between neighbours, 300 facilities and 15,000
 villages. networkx and scipy get the same graph, ready in memory. Seconds are medians of the runs, after one
@@ -124,6 +125,24 @@ def cuts(graph, facilities, villages, hazards):
     print(f"   {detour(trips)['state'].value_counts().to_dict()}")
 
 
+def wall(side, villages):
+    """Cut every link across the middle by an area of its own, with one facility on one side."""
+    roads, _, places, _ = country(side, 1, villages, 0)
+    middle = side // 2 * STEP_M + STEP_M / 2
+    ends = shapely.get_coordinates(roads.geometry).reshape(-1, 2, 2)[:, :, 0]
+    over = roads.geometry[(ends.min(axis=1) < middle) & (ends.max(axis=1) > middle)]
+    spots = over.interpolate(0.5, normalized=True)
+    ids = [f"H{k}" for k in range(len(spots))]
+    areas = gpd.GeoDataFrame({"hazard_id": ids}, geometry=spots.buffer(20).to_numpy(), crs=LAEA)
+    clinic = gpd.GeoSeries(shapely.points([[STEP_M, STEP_M]]), crs=LAEA)
+    trips = trips_to(places, clinic, cut_roads(areas, road_graph(roads)), offroad_max_m=300)
+    release_gain(trips)
+    gain = once(
+        f"gain of {len(areas)} areas that each open half of {side**2} nodes", lambda: release_gain(trips)
+    )
+    print(f"   people reconnected by one: {gain['people_reconnected'].median():,.0f}")
+
+
 def main():
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ask.add_argument("--side", type=int, default=500)
@@ -131,7 +150,11 @@ def main():
     ask.add_argument("--facilities", type=int, default=300)
     ask.add_argument("--runs", type=int, default=3)
     ask.add_argument("--growth", action="store_true")
+    ask.add_argument("--wall", action="store_true")
     a = ask.parse_args()
+    if a.wall:
+        wall(a.side, 15_000)
+        return
     sizes = (
         [(125, 1_250), (250, 5_000), (500, 20_000), (1_000, 80_000)] if a.growth else [(a.side, a.hazards)]
     )

@@ -40,7 +40,7 @@ for step in range(1, 6):
 together = ccm.joint_gain(trips, first)["people_reconnected"]
 print(f"All {len(first)} together: {together:,.0f} people; gains of single areas do not add up.")
 
-title = "Upper Talva: black villages are cut off from the hospital; numbers say what to release first (invented data)"
+title = "Upper Talva: black villages are cut off from the hospital; release by number (invented data)"
 on_road = facts[facts["road_km_cut"] > 0]
 chart = ccm.map_scores(
     on_road, ccm.score(on_road, ccm.RISK), title=title, roads=roads, places=villages, details=shown[2:]
