@@ -175,8 +175,8 @@ def workers(areas, raster, decode, runs):
         for kind, two in (("threads", ThreadPoolExecutor(2)), ("processes", ProcessPoolExecutor(2, spawn))):
             with ThreadPoolExecutor(1) as alone, two:
 
-                def counted(pool, within_m=within_m):
-                    return people_near(areas, raster, within_m=within_m, executor=pool)
+                def counted(pool, *, of=areas, on=raster, within_m=within_m):
+                    return people_near(of, on, within_m=within_m, executor=pool)
 
                 pair, _ = seconds(lambda pool=two: counted(pool), runs)
                 one, _ = seconds(lambda pool=alone: counted(pool), runs)
@@ -198,7 +198,8 @@ def growth(runs):
             areas = made(path, cells, count, share)
             raster = population(path)
             taken = [
-                seconds(lambda d=d: people_near(areas, raster, within_m=d), runs)[0] for d in (0, REACH_M)
+                seconds(lambda d=d, a=areas, r=raster: people_near(a, r, within_m=d), runs)[0]
+                for d in (0, REACH_M)
             ]
             print(
                 f"{count:8,} {f'{cells:,} x {cells:,}':>16} {share:18.0%} {taken[0]:9.2f} {taken[1]:9.2f} "

@@ -24,6 +24,10 @@ SAID = {
         r"cut +[\d,]+ +[\d,]+ +[\d,]+",
         r"4 stops chosen.*\n[\d,]+ of 147,474 people",
     ),
+    "who_lives_near": (
+        r"[\d,]+ people live within 1 km of 282 open areas",
+        r"2027 +[\d,]+\n +2028 +[\d,]+\n +2029 +[\d,]+\n +in all [\d,]+ people of [\d,]+\.",
+    ),
     "homecoming": (r"22,\d+ people are displaced", r"The areas that rise most:\n +hazard_id"),
 }
 

@@ -460,3 +460,66 @@ def test_file_that_has_gone_is_a_source_error_from_anywhere(tmp_path, kind, requ
     gone = PopulationRaster(**{**vars(ones), "path": str(tmp_path / "gone.tif")})
     with pytest.raises(SourceError, match="cannot be opened"):
         people_near(hazards(at(1, 1, 2, 2)), {"a": ones, "b": gone}, executor=request.getfixturevalue(kind))
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("name", ["abw_ppp_2020_UNadj_constrained.tif", "mdg_population.tif"])
+def test_bands_of_a_real_raster_give_their_own_sums(shared_data, tmp_path, name):
+    with rasterio.open(shared_data / "population-rasters" / name) as file:
+        values = file.read(1)
+        profile = {**file.profile, "count": 3, "dtype": "float32", "compress": "deflate"}
+        full = np.where(file.read_masks(1) > 0, values, np.nan)
+    shares = [full, full * np.float32(0.26), full * np.float32(0.24)]
+    with rasterio.open(tmp_path / "bands.tif", "w", **profile) as out:
+        out.write(np.where(np.isnan(shares), profile["nodata"], shares).astype("float32"))
+    people = {
+        group: read_population(tmp_path / "bands.tif", band=k)
+        for k, group in enumerate(("all", "women", "girls"), start=1)
+    }
+    everywhere = box(*people["all"].bounds).buffer(0.1)
+    west, _, east, _ = everywhere.bounds
+    halves = [
+        everywhere & box(west, -90, (west + east) / 2, 90),
+        everywhere & box((west + east) / 2, -90, east, 90),
+    ]
+    areas = hazards(*halves, everywhere, crs=LONLAT, part=["west", "east", "west"])
+    near = people_near(areas, people, within_m=0)
+    for band, (group, grid) in enumerate(zip(people, shares, strict=True)):
+        own = np.nansum(grid.astype("float32"), dtype=float)
+        column = near[f"{group}_near"]
+        assert column.tolist()[2] == pytest.approx(own, rel=1e-9)
+        assert column[:2].sum() == pytest.approx(own, rel=1e-9)
+        assert people_reached(areas, people, within_m=0).iloc[band] == pytest.approx(own, rel=1e-9)
+
+
+SETTLEMENTS = [
+    "city", "town", "village", "hamlet", "suburb", "isolated_dwelling", "locality", "neighbourhood",
+]  # fmt: skip
+
+
+@pytest.mark.shared
+def test_known_places_near_the_suspect_areas_of_bosnia_are_those_of_plain_distances(shared_data):
+    """Against shapely's distance from every place to every area whose box is near, in another projection."""
+    source = (shared_data / "osm-sqlite-points" / "bosnia-herzegovina.sqlite.zip", "NODE")
+    places = read_population(source, where={"TAG": "place", "VALUE": SETTLEMENTS})
+    suspect = gpd.read_file(shared_data / "bih-mines-west" / "suspect_areas_simplyfied.geojson")
+
+    outlines = shapely.make_valid(suspect.geometry.dropna().to_numpy())
+    area = gpd.GeoSeries(outlines[~shapely.is_empty(outlines)], crs=4326).to_crs(32633).to_numpy()
+    spot = places.geometry.to_crs(32633).to_numpy()
+    box_of, xy = shapely.bounds(area).T[:, None], shapely.get_coordinates(spot).T[:, :, None]
+    gap = np.hypot(
+        np.maximum(np.maximum(box_of[0] - xy[0], xy[0] - box_of[2]), 0),
+        np.maximum(np.maximum(box_of[1] - xy[1], xy[1] - box_of[3]), 0),
+    )
+    place, near = np.nonzero(gap <= 3_000)
+    away = np.full(len(spot), np.inf)
+    np.minimum.at(away, place, shapely.distance(spot[place], area[near]))
+
+    distances = (500, 1_000, 3_000)
+    known = [(int((away <= d).sum()), float(places["people"][away <= d].sum())) for d in distances]
+    assert known == [(237, 30_129), (528, 51_686), (1_586, 138_228)]
+    counted = people_reached(suspect, places.assign(people=1.0), within_m=distances)
+    people = people_reached(suspect, places, within_m=distances)
+    assert list(zip(counted.cumsum(), people.cumsum(), strict=True)) == known
+    assert people_reached(suspect, places, within_m=500) == 30_129
