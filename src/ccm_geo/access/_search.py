@@ -18,6 +18,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from ._enclaves import enclaves
+
 Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
 Small: TypeAlias = npt.NDArray[np.int32]
@@ -131,17 +133,19 @@ def gains(net: Links, state: Small, base: Floats, people: Floats, count: int) ->
     Returns
     -------
     numpy.ndarray
-        Shape ``(count, 5)``: people and places that get a way; of those who had one, people-minutes saved
-        and people whose way gets shorter; nodes touched.
+        Shape ``(count, 4)``: people and places that get a way; of those who had one, people-minutes saved
+        and people whose way gets shorter.
     """
     single = np.flatnonzero(state >= 0)
     begin, order = _grouped(state[single].astype(np.int64), count)
     arcs = single[order]
     head = np.searchsorted(net.first, arcs, side="right") - 1
-    out = np.zeros((count, 5))
+    out = np.zeros((count, 4))
+
+    shut = tuple(enclaves(net.first, net.tail, state == OPEN, base, people))
 
     def work(part: slice) -> None:
-        _release_each(net[:3], state, base, people, begin, arcs, head, part.start, part.stop, out)
+        _release_each(net[:3], state, base, people, shut, begin, arcs, head, part.start, part.stop, out)
 
     _in_parts(work, count)
     return out
@@ -305,11 +309,50 @@ def _table(net: Any, goals: Any, ends: Any, limit: float, out: Any) -> None:
 
 
 @compiled
+def _opens_enclaves(  # noqa: PLR0913, PLR0917 - compiled: plain arrays, no structures
+    begin: int,
+    end: int,
+    arcs: Any,
+    head: Any,
+    tail: Any,
+    base: Any,
+    shut: Any,
+    seen: Any,
+    mark: int,
+    found: Any,
+) -> bool:
+    """Add up the enclaves that opened arcs join to a single connected node; False where that is not all."""
+    of_node, people, places = shut
+    door: Any = -1
+    for k in range(begin, end):
+        for at in (np.int64(tail[arcs[k]]), np.int64(head[k])):
+            if not np.isinf(base[at]):
+                if door >= 0 and door != at:
+                    return False
+                door = at
+            elif of_node[at] < 0:
+                return False
+    more = door >= 0
+    while more:
+        more = False
+        for k in range(begin, end):
+            at, to = np.int64(tail[arcs[k]]), head[k]
+            joined = to == door or (np.isinf(base[to]) and seen[of_node[to]] == mark)
+            if joined and at != door and seen[of_node[at]] != mark:
+                seen[of_node[at]] = mark
+                found[0] += people[of_node[at]]
+                found[1] += places[of_node[at]]
+                more = True
+    return True
+
+
+@compiled
 def _release_each(  # noqa: PLR0913, PLR0917 - compiled: plain arrays, no structures
     net: Any,
     state: Any,
     base: Any,
     people: Any,
+    shut: Any,
     begin: Any,
     arcs: Any,
     head: Any,
@@ -319,9 +362,13 @@ def _release_each(  # noqa: PLR0913, PLR0917 - compiled: plain arrays, no struct
 ) -> None:
     queue = _queue(net[2], len(base))
     now, touched = base.copy(), np.empty(len(base), np.int32)
+    seen = np.full(len(shut[1]), -1, np.int64)
     for number in range(start, stop):
+        first, last = begin[number], begin[number + 1]
+        if _opens_enclaves(first, last, arcs, head, net[1], base, shut, seen, number, out[number]):
+            continue
         used, met, soonest = 0, 0, np.inf
-        for k in range(begin[number], begin[number + 1]):
+        for k in range(first, last):
             value = base[head[k]] + net[2][arcs[k]]
             soonest = min(soonest, value)
             at = net[1][arcs[k]]
@@ -337,4 +384,3 @@ def _release_each(  # noqa: PLR0913, PLR0917 - compiled: plain arrays, no struct
                     out[number, 2] += people[at] * (base[at] - now[at])
                     out[number, 3] += people[at]
             now[at] = base[at]
-        out[number, 4] = met

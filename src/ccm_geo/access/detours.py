@@ -259,7 +259,7 @@ def release_gain(trips: Trips, *, released: Iterable[Any] = ()) -> pd.DataFrame:
     people, size = trips.counted(), len(trips.cut.hazard_id)
     done = trips.cut.rows_of(released)
     state = trips.net.state(done)
-    total = np.zeros((size, 5))
+    total = np.zeros((size, 4))
     for goals, places in trips.legs:
         base = trips.net.minutes(goals, done)
         asked = np.full(len(base), np.nan)
