@@ -23,23 +23,24 @@ def sound(shapes: Shapes) -> Mask:
     plain = shapely.get_type_id(shapes) == shapely.GeometryType.POLYGON
     plain[plain] = shapely.get_num_interior_rings(shapes[plain]) == 0
     some = shapes[plain]
-    first = np.concatenate([[0], np.cumsum(shapely.get_num_coordinates(some))])
+    size = shapely.get_num_coordinates(some)
+    end, xy = np.cumsum(size), shapely.get_coordinates(some)
     out = np.zeros(len(shapes), dtype=bool)
-    out[plain] = _surely_simple(shapely.get_coordinates(some), first)
+    out[plain] = in_chunks(lambda begin, until: _surely_simple(xy, begin, until), end - size, end)
     rest = np.flatnonzero(~out)
     out[rest] = in_chunks(shapely.is_valid, shapes[rest])
     return out
 
 
 @compiled
-def _surely_simple(xy: Any, first: Any) -> Any:
+def _surely_simple(xy: Any, begin: Any, end: Any) -> Any:
     """Say of closed rings whether their edges surely touch nowhere but at the ends of neighbors."""
-    out = np.zeros(len(first) - 1, dtype=np.bool_)
+    out = np.zeros(len(begin), dtype=np.bool_)
     box = np.empty((4, _LONG))
     for k in range(len(out)):
-        edges = first[k + 1] - first[k] - 1
+        edges = end[k] - begin[k] - 1
         if 3 <= edges <= _LONG:
-            out[k] = _simple(xy[first[k] : first[k + 1]], edges, box[0], box[1], box[2], box[3])
+            out[k] = _simple(xy[begin[k] : end[k]], edges, box[0], box[1], box[2], box[3])
     return out
 
 
