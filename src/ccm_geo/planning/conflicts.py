@@ -15,6 +15,12 @@ from .arcs import Arcs
 from .listing import Floats, Listing
 from .model import Model, build
 from .prices import Rows, lowest_bound, nothing_below
+from .solve import solve
+
+_MATRIX_UP_TO = 12_000  # options; beyond, HiGHS overruns its time
+_NEAR_ENOUGH = 5e-3  # share within which a cure for a large case is told
+_MOST_TIMES = 1e4
+_EARLIER = 0.1  # by how much less work in the last year counts: prices are found badly where all years tie
 
 
 def explain(listing: Listing, rules: Sequence[Any], *, seconds: float) -> PlanError:
@@ -23,32 +29,34 @@ def explain(listing: Listing, rules: Sequence[Any], *, seconds: float) -> PlanEr
     A rule is left out of the set where the others are still in conflict without it (deletion filter). A
     cure keeps every rule but one and loosens the limits of that one as little as possible.
     """
-    until = time.monotonic() + max(seconds, 5)
+    patience = max(seconds, 5)
     core = list(rules)
     for rule in sorted(rules, key=lambda r: not hasattr(r, "at_least")):  # without shares the rest is small
         rest = [r for r in core if r is not rule]
-        if _impossible(listing, rest, until):
+        if _impossible(listing, rest, patience):
             core = rest
-    if len(core) == len(rules) and not _impossible(listing, core, until + 5):
+    if len(core) == len(rules) and not _impossible(listing, core, patience):
         return PlanError(
             f"no plan was found in {seconds:g} seconds, and none was ruled out",
             cures=["give more seconds=", "drop or loosen one of the rules"],
         )
-    cures = [cure for n in range(len(core)) if (cure := _cure(listing, core, n, until))]
+    cures = [cure for n in range(len(core)) if (cure := _cure(listing, core, n, patience))]
     cures = cures or [f"drop {rule.title}" for rule in core]
     return PlanError("no plan keeps all rules at once", conflict=[r.spoken for r in core], cures=cures)
 
 
-def _impossible(listing: Listing, rules: Sequence[Any], until: float) -> bool:
-    """Say whether it is proven that no plan keeps these rules."""
+def _impossible(listing: Listing, rules: Sequence[Any], seconds: float) -> bool:
+    """Say whether it is proven that no plan keeps these rules: by prices, where small also by a matrix."""
     model = _bare(listing, rules)
-    arcs, rows = _bound_to_act(model), Rows.of(model)
-    priced = lowest_bound(Arcs.of(model), rows, seconds=max(until - time.monotonic(), 1.0) / 4)
-    if not np.isfinite(priced.best).all() or priced.bound < nothing_below(Arcs.of(model)):
+    arcs, rows, every = _bound_to_act(model), Rows.of(model), Arcs.of(model)
+    priced = lowest_bound(every, rows, seconds=seconds / 2)
+    if not np.isfinite(priced.best).all() or priced.bound < nothing_below(every):
         return True
-    whole = replace(matrix.compiled(arcs, rows), benefit=np.zeros(0))
+    if len(arcs.benefit) > _MATRIX_UP_TO:
+        return False
+    whole = matrix.compiled(arcs, rows)
     whole = replace(whole, benefit=np.zeros(whole.rows.shape[1]))
-    return matrix.optimize(whole, gap=1.0, seconds=until - time.monotonic()).infeasible
+    return matrix.optimize(whole, gap=1.0, seconds=seconds).infeasible
 
 
 def _bound_to_act(model: Model) -> Arcs:
@@ -71,16 +79,66 @@ def _bare(listing: Listing, rules: Sequence[Any]) -> Model:
     return replace(build(listing, rules), completions=(), pairs=())
 
 
-def _cure(listing: Listing, rules: Sequence[Any], number: int, until: float) -> str:
+def _cure(listing: Listing, rules: Sequence[Any], number: int, seconds: float) -> str:
     """Loosen one rule's limits, paying for each unit, and read off what had to give; "" where none helps."""
     model = _bare(listing, rules)
-    rule, own = model.rules[number], [f for f in model.families if f.rule == number]
+    own = [f for f in model.families if f.rule == number]
     if not own:
         return ""
-    arcs, rows = _bound_to_act(model), Rows.of(model)
+    arcs = _bound_to_act(model)
+    if len(arcs.benefit) <= _MATRIX_UP_TO:
+        return _cheapest_cure(model, number, arcs, seconds)
+    if len(own) == 1 and np.isfinite(own[0].lower).all() and len(own[0].labels) == 1:
+        return _reached(model, number, seconds)
+    return _in_proportion(model, number, seconds) if np.isfinite(own[0].upper).all() else ""
+
+
+def _reached(model: Model, number: int, seconds: float) -> str:
+    """Forget one goal, look for a plan that comes as near to it as it can, and read off how near that is."""
+    (own,) = (f for f in model.families if f.rule == number)
+    years = model.listing.year - model.listing.year.min()
+    early = own.coef * (1 - _EARLIER * years / max(years.max(), 1))
+    listing = replace(model.listing, benefit=np.where(own.key >= 0, early, 0.0))
+    others = tuple(f for f in model.families if f.rule != number)
+    found = solve(replace(model, listing=listing, families=others), gap=_NEAR_ENOUGH, seconds=seconds)
+    if found is None:
+        return ""
+    return f"about {model.rules[number].cure([own], own.lower - own.use(found.taken), found.taken)}"
+
+
+def _in_proportion(model: Model, number: int, seconds: float) -> str:
+    """Raise all limits of one rule by the same factor, as little as leaves a plan unrefuted."""
+    until = time.monotonic() + seconds
+    low, high = 1.0, 2.0
+    while not _opens(model, number, high, until):
+        low, high = high, 4 * high
+        if high > _MOST_TIMES or time.monotonic() > until:
+            return ""
+    while high - low > _NEAR_ENOUGH * high and time.monotonic() < until:
+        middle = (low + high) / 2
+        low, high = (low, middle) if _opens(model, number, middle, until) else (middle, high)
+    own = [f for f in model.families if f.rule == number]
+    knobs = model.rules[number].knobs(own, model.listing)
+    now = np.linalg.lstsq(knobs.toarray(), np.concatenate([f.upper for f in own]), rcond=None)[0]
+    nothing = np.zeros(len(model.listing.benefit), bool)
+    return f"about {model.rules[number].cure(own, (high - 1) * now, nothing)}"
+
+
+def _opens(model: Model, number: int, times: float, until: float) -> bool:
+    """Say whether some multiple of a rule's limits is not proven to leave no plan."""
+    families = tuple(replace(f, upper=times * f.upper) if f.rule == number else f for f in model.families)
+    wider = replace(model, families=families)
+    arcs = Arcs.of(wider)
+    found = lowest_bound(arcs, Rows.of(wider), seconds=max(until - time.monotonic(), 1.0) / 3)
+    return bool(np.isfinite(found.best).all() and found.bound >= nothing_below(arcs))
+
+
+def _cheapest_cure(model: Model, number: int, arcs: Arcs, seconds: float) -> str:
+    """Solve the matrix in which one rule's limits are soft and every unit beyond them costs one."""
+    rule, own, rows = model.rules[number], [f for f in model.families if f.rule == number], Rows.of(model)
     hard = matrix.compiled(arcs, rows)
     soft = np.nonzero(np.concatenate([np.full(len(f.labels), f.rule) for f in model.families]) == number)[0]
-    knobs = sparse.csc_array(rule.knobs(own, listing))
+    knobs = sparse.csc_array(rule.knobs(own, model.listing))
     count, width = knobs.shape[1], hard.rows.shape[1]
     unit = np.array([_unit(knobs, k, hard.scale[soft]) for k in range(count)])
     relaxes = np.where(np.isfinite(rows.upper[soft]), -1.0, 1.0) / hard.scale[soft]
@@ -94,7 +152,7 @@ def _cure(listing: Listing, rules: Sequence[Any], number: int, until: float) -> 
         binary=np.concatenate([hard.binary, np.zeros(count, bool)]),
         positive=np.arange(width + count) >= width,
     )
-    found = matrix.optimize(elastic, gap=1e-6, seconds=until - time.monotonic())
+    found = matrix.optimize(elastic, gap=1e-6, seconds=seconds)
     if found.taken is None or found.values is None:
         return ""
     taken = np.zeros(len(model.listing.benefit), bool)
