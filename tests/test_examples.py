@@ -11,6 +11,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 SAID = {
+    "fair_shares": (
+        r"3 plans; .* brings most: \d+\.\d+ accidents averted",
+        r"without Share of adm2: (exactly|about) \d",
+        r"hazards are in all of them",
+    ),
     "first_map": (
         r"299 areas; [\d,]+ people live within 1 km",
         r"First of all: MR-07-\d{4}, risk: \d+ of 100",
@@ -29,6 +34,11 @@ SAID = {
         r"2027 +[\d,]+\n +2028 +[\d,]+\n +2029 +[\d,]+\n +in all [\d,]+ people of [\d,]+\.",
     ),
     "homecoming": (r"22,\d+ people are displaced", r"The areas that rise most:\n +hazard_id"),
+    "why_not_my_village": (
+        r"MR-07-\d{4}: not in the plan: its best chance",
+        r"What money brings, in accidents averted:",
+        r"MR-07-\d{4}: leaving it alone loses [\d.]+ accidents averted",
+    ),
 }
 
 
