@@ -91,7 +91,7 @@ def main():
 
 
 def beside(parts, budget, a, patch):
-    """Solve the linearized model with HiGHS as it comes; seconds, and what came of it."""
+    """Solve the linearized model with HiGHS (own presolve and heuristics, one thread, tolerances of 1e-9)."""
     made = linearized(*parts, budget)
     begin = time.perf_counter()
     solver = matrix._loaded(made, 1e4, relaxed=False)  # noqa: SLF001 - the same matrix, without our settings
