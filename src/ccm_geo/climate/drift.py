@@ -223,7 +223,7 @@ def drift_land(paths: gpd.GeoDataFrame, *, beside_m: float, band_m: float = 1_00
     order = np.argsort(number, kind="stable")
     lines = shapely.multilinestrings(space.project(paths, metric).to_numpy()[order], indices=number[order])
     first = order[np.unique(number[order], return_index=True)[1]]
-    land = gpd.GeoSeries(shapely.buffer(lines, beside_m, quad_segs=8), crs=metric)
+    land = gpd.GeoSeries(shapely.buffer(shapely.line_merge(lines), beside_m, quad_segs=8), crs=metric)
     step = cut["step"].to_numpy()[first] * band_m
     upper = pd.Series(paths["to_m"].to_numpy()).groupby(number).max().to_numpy()
     out = gpd.GeoDataFrame(

@@ -149,7 +149,7 @@ def _judge_all(
     profile = {
         "driver": "GTiff", "width": grid.width, "height": grid.height, "count": 2 * len(grids),
         "dtype": "float32", "crs": grid.crs.to_wkt(), "transform": grid.transform, "tiled": True,
-        "blockxsize": _BLOCK, "blockysize": _BLOCK, "compress": "lzw", "interleave": "band",
+        "blockxsize": _BLOCK, "blockysize": _BLOCK, "interleave": "band",
         "SPARSE_OK": True, "BIGTIFF": "IF_SAFER",
     }  # fmt: skip
     with ExitStack() as stack:
