@@ -22,6 +22,7 @@ from ccm_geo.access import (
     trips_to,
 )
 from ccm_geo.errors import CRSError, DataError
+from ccm_geo.io import read_hazards
 
 LAEA = "+proj=laea +lat_0=18 +lon_0=105 +datum=WGS84 +units=m"
 WALK = 60 / 3_000  # minutes a metre off the road
@@ -177,6 +178,25 @@ def test_two_areas_on_parallel_roads_bring_twice_alone_what_they_bring_together(
     trips = trips_to(villages((9_000, 0)), clinics((0, 0)), cut, **NEAR)
     assert release_gain(trips)["people_reconnected"].tolist() == [100, 100]
     assert joint_gain(trips, ["A", "B"])["people_reconnected"] == 100
+
+
+def test_area_in_two_parts_frees_a_village_and_shortens_the_way_through_it():
+    both = shapely.union(across(2_000), across(5_000))
+    cut = cut_roads(hazards(both), roads(MAIN, ROUND))
+    trips = trips_to(villages((9_000, 0), (3_500, 0), people=[10, 4]), clinics((0, 0)), cut, **NEAR)
+    assert release_gain(trips).loc[0].tolist() == about([4, 1, 120, 10])
+
+
+def test_each_of_many_doors_alone_opens_the_whole_enclave():
+    ladder = [[(0, y), (9_000, y)] for y in range(0, 6_000, 1_000)]
+    ends = [[(x, y) for y in range(0, 6_000, 1_000)] for x in (0, 9_000)]
+    doors = [across(4_000, y) for y in range(0, 6_000, 1_000)]
+    cut = cut_roads(hazards(*doors), roads(*ladder, *ends))
+    people = villages(*[(x, y) for x in (5_000, 8_000) for y in range(0, 6_000, 1_000)])
+    gain = release_gain(trips_to(people, clinics((0, 0)), cut, **NEAR))
+    assert gain["people_reconnected"].tolist() == [1_200] * 6
+    assert gain["places_reconnected"].tolist() == [12] * 6
+    assert gain["person_min_saved"].tolist() == [0] * 6
 
 
 def test_stretch_under_two_areas_stays_closed_when_one_is_released():
@@ -426,3 +446,17 @@ def test_order_of_areas_and_degrees_or_metres_do_not_matter():
     moved = cut_roads(area.to_crs(4326), line.to_crs(4326))
     degrees = release_gain(trips_to(spots.to_crs(4326), goals.to_crs(4326), moved, **NEAR))
     np.testing.assert_allclose(degrees, gain, rtol=1e-3, atol=0.5)
+
+
+@pytest.mark.shared
+def test_cut_kilometres_of_a_real_country_equal_those_of_its_union(shared_data):
+    file = shared_data / "bih-mines-west" / "suspect_areas_simplyfied.geojson"
+    area = read_hazards(file, assume={"hazard_class": "SHA", "status": "open"})
+    west, south, east, north = area.to_crs(32633).total_bounds
+    lines = [LineString([(x, south), (x, north)]) for x in np.arange(west, east, 3_000)]
+    line = gpd.GeoDataFrame({"speed_kmh": [30] * len(lines)}, geometry=lines, crs=32633)
+    cut = cut_roads(area, line)
+    land = area.geometry.to_crs(cut.graph.crs).make_valid().union_all(method="unary")
+    expected = shapely.length(shapely.intersection(cut.graph.edges.geometry.to_numpy(), land)).sum() / 1_000
+    assert cut.stretches()["km"].sum() == pytest.approx(expected, rel=1e-6)
+    assert cut.by_hazard()["road_km_cut"].sum() >= expected * (1 - 1e-6)
