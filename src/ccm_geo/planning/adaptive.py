@@ -11,7 +11,7 @@ from ccm_geo.errors import CcmGeoError, DataError, PlanError
 from ccm_geo.schemas import Note
 
 from . import adaptive_story
-from .adapt import _SAME, Outcome, Search, Trial
+from .adapt import Outcome, Search, Trial
 from .arcs import Arcs
 from .choose import _plan as checked_plan
 from .conflicts import explain
@@ -24,6 +24,8 @@ from .plan import Plan
 from .prices import Rows, answer, losses
 from .rules import Budget, Rule
 from .solve import Solution, solve
+
+_SAME = 1e-9  # nearer than this share is the same number, rounded differently
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -313,11 +315,11 @@ def _told(
         funding=funding,
         scenarios=table,
         expected=float(aim.chance @ values),
-        expected_bound=max(found.expected_bound, float(aim.chance @ values)),
+        expected_bound=_or_same(found.expected_bound, float(aim.chance @ values)),
         worst=float(values.min()),
         tail=aim.tail(values),
         objective=reached,
-        bound=found.bound if found.bound - reached > _SAME * abs(reached) else reached,
+        bound=_or_same(found.bound, reached),
         worst_weight=aim.worst,
         alpha=aim.alpha,
         naive_first=listing.frame[found.naive_shared].reset_index(drop=True),
@@ -328,6 +330,10 @@ def _told(
         run_id=_run_id(plans, funding, rules),
         benefit_unit=unit,
     )
+
+
+def _or_same(bound: float, reached: float) -> float:
+    return bound if bound - reached > _SAME * abs(reached) else reached
 
 
 def _worth(aim: Aim, reached: float, found: Outcome) -> tuple[float, float, float]:

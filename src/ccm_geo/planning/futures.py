@@ -99,7 +99,7 @@ class Futures:
             for r in rows
         ]
         fits = np.array([_fits(arcs, r) for r in tight])
-        able: Mask = fits.copy()
+        able = np.array(fits, dtype=bool)
         able[:, shared] = fits[:, shared].all(axis=0)
         narrow = []
         for model, own in zip(models, able, strict=True):
@@ -175,8 +175,7 @@ def _fits(arcs: Arcs, rows: Rows) -> Mask:
     which = hard[column] & (data > 0)
     np.minimum.at(room, at[which], rows.upper[column[which]] / data[which])
     room[-1] = np.inf
-    out: Mask = (arcs.coefs <= room[arcs.keys] * (1 + 1e-9)).all(axis=0)
-    return out
+    return np.asarray((arcs.coefs <= room[arcs.keys] * (1 + 1e-9)).all(axis=0), dtype=bool)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -103,7 +103,7 @@ def _completion_left(completion: Completion, done: Mask, listing: Listing, rest:
 def first_of(futures: Futures, reply: Reply, settled: Mask) -> Model:
     """Return the shared years alone: options priced with what their states are worth afterwards.
 
-    Only rows that stand once remain; the others are paid for at their prices.
+    Only rows that later years cannot change remain; the others are paid for at their prices.
 
     Parameters
     ----------
@@ -120,12 +120,7 @@ def first_of(futures: Futures, reply: Reply, settled: Mask) -> Model:
     value[arcs.origin] = worth
     far = 1.0 + 4 * float(np.abs(worth[kept]).sum())
     value[arcs.origin[settled[arcs.hazard] & reply.taken[-1]]] += far
-    families, at = [], 0
-    for family in model.families:
-        span = slice(at, at + len(family.labels))
-        at = span.stop
-        if futures.once[span].any():
-            families.append(_tight(family, futures, span, keep))
+    families = [f for z in range(len(futures.models)) for f in _tight(futures, z, keep)]
     nothing = np.zeros(len(keep), bool)
     return replace(
         model,
@@ -141,8 +136,9 @@ def first_of(futures: Futures, reply: Reply, settled: Mask) -> Model:
 def _priced_ahead(futures: Futures, reply: Reply) -> Floats:
     """Add to what arcs bring the change in what their state is worth, less what they use of later limits."""
     arcs, spread = futures.arcs, futures.spread(reply.prices)
-    paid, later = np.zeros(futures.keys), np.nonzero(~futures.once)[0]
+    paid = np.zeros(futures.keys)
     for z, row in enumerate(futures.rows):
+        later = np.nonzero(~_early(futures, z))[0]
         paid += sparse.csr_array(row.pattern[:, later]) @ spread[z, later]
     paid[-1] = 0.0
     worth = reply.weight @ reply.most
@@ -154,18 +150,39 @@ def _priced_ahead(futures: Futures, reply: Reply) -> Floats:
     return np.asarray(worth + onward[arcs.hazard, arcs.dst] - onward[arcs.hazard, arcs.src])
 
 
-def _tight(family: Family, futures: Futures, span: slice, keep: Mask) -> Family:
-    once = np.nonzero(futures.once[span])[0]
-    return replace(
-        family,
-        labels=tuple(family.labels[i] for i in once),
-        key=family.key[keep],
-        coef=family.coef[keep],
-        pattern=sparse.csr_array(family.pattern[:, once]),
-        lower=futures.rows[0].lower[span][once],
-        upper=futures.rows[0].upper[span][once],
-        shares=None if family.shares is None else family.shares[once],
-    )
+def _early(futures: Futures, scene: int) -> Mask:
+    """Say which rows of a scenario nothing can use any more after the shared years."""
+    arcs, rows = futures.arcs, futures.rows[scene]
+    live = np.zeros(futures.keys)
+    for key, coef in zip(arcs.keys, arcs.coefs, strict=True):
+        live[key[~futures.shared & futures.able[scene] & (coef != 0)]] = 1.0
+    live[-1] = 0.0
+    out: Mask = futures.once | (np.asarray(abs(rows.pattern).T @ live) == 0)
+    return out
+
+
+def _tight(futures: Futures, scene: int, keep: Mask) -> list[Family]:
+    """Return the rows that bind shared years alone; those that all scenarios have in common once."""
+    early, rows, out, at = _early(futures, scene), futures.rows[scene], [], 0
+    if scene:
+        early = early & ~futures.once
+    for family in futures.models[scene].families:
+        span = slice(at, at + len(family.labels))
+        at = span.stop
+        which = np.nonzero(early[span])[0]
+        if len(which):
+            narrow = replace(
+                family,
+                labels=tuple(family.labels[i] for i in which),
+                key=family.key[keep],
+                coef=family.coef[keep],
+                pattern=sparse.csr_array(family.pattern[:, which]),
+                lower=rows.lower[span][which],
+                upper=rows.upper[span][which],
+                shares=None if family.shares is None else family.shares[which],
+            )
+            out.append(narrow)
+    return out
 
 
 def _first_marks(mark: Marks, model: Model, keep: Mask) -> Marks:
