@@ -195,6 +195,8 @@ def test_left_over_money_closes_sites_that_would_stay_open(plan):
     costs = replace(COSTS, mark_risk_removed=0.0, eore_risk_removed=0.0)
     stop = halt(plan, on=STOP, notice_weeks=4, money=65.0, costs=costs)
     assert stop.actions["action"].tolist() == ["close and mark", "stays open"]
+    assert stop.to_close == 70.0
+    assert "1 of them stay as they are; to close and mark them takes 70 USD more (A)." in str(stop)
     assert stop.harm_left == pytest.approx(1.98)
 
 
@@ -268,3 +270,12 @@ def test_inputs_are_not_changed(plan):
     halt(plan, on=STOP, notice_weeks=4, money=300.0, costs=COSTS)
     pd.testing.assert_frame_equal(plan.table, before[0])
     pd.testing.assert_frame_equal(plan.options, before[1])
+
+
+def test_hazards_without_people_are_not_told_as_harmless(plan):
+    empty = pd.DataFrame(field("E", 0.0, 100.0, 100.0, 0.0))
+    again = prioritize(pd.concat([plan.options, empty], ignore_index=True), plan.rules)
+    stop = halt(again, on=STOP, notice_weeks=4, money=0.0, costs=COSTS)
+    assert "E" not in set(stop.exposed["hazard_id"])
+    assert stop.uncounted == 1
+    assert "1 more areas are hazardous though nobody is counted near them." in str(stop)

@@ -60,6 +60,10 @@ class Halt:
         USD of staff and handover costs that the money does not cover.
     left_over
         USD that nothing was found for.
+    uncounted
+        Hazards that are not released and have no harm counted, mostly because nobody is known to live near.
+    to_close
+        USD that closing and marking the sites that stay open would take.
     notes
         What was assumed.
     placeholder
@@ -80,6 +84,8 @@ class Halt:
     harm_least: float
     unpaid: float
     left_over: float
+    to_close: float
+    uncounted: int
     notes: tuple[Note, ...]
     placeholder: bool
     unit: str = "accidents"
@@ -183,6 +189,8 @@ def halt(
         harm_least=_least(idle - least, float(exposed["harm_left"].sum())),
         unpaid=max(0.0, round(sum(due.values()) - money, 2)),
         left_over=max(0.0, round(free - float(spent.sum()), 2)),
+        to_close=_to_close(actions, offers),
+        uncounted=int(((today["harm"] == 0) & (today["standing"] != "planned work done")).sum()),
         notes=_notes(plan, costs, today, harm),
         placeholder=bool(costs.placeholders) or plan.placeholder,
         unit=unit,
@@ -312,6 +320,12 @@ def _actions(today: pd.DataFrame, chosen: pd.DataFrame, warned: float) -> pd.Dat
     return table.iloc[np.lexsort((-table["averted"], order.codes))].reset_index(drop=True)
 
 
+def _to_close(actions: pd.DataFrame, offers: pd.DataFrame) -> float:
+    idle = actions.loc[actions["action"] == "stays open", "hazard_id"]
+    closing = offers[(offers["action"] == "close and mark") & offers["hazard_id"].isin(idle)]
+    return round(float(closing["cost_usd"].sum()), 2)
+
+
 def _exposed(today: pd.DataFrame, actions: pd.DataFrame) -> pd.DataFrame:
     off = actions.groupby("hazard_id")["averted"].sum().reindex(today.index).fillna(0.0)
     moved = actions[actions["action"] != "risk education"].set_index("hazard_id")["action"]
@@ -395,12 +409,12 @@ def _opening(stop: Halt) -> list[str]:
     told = {
         "finish": "Finish {} of them for {} USD{}.",
         "close and mark": "Close and mark {} of them for {} USD{}; the land stays hazardous.",
-        "stays open": "{} of them stay as they are: the money does not reach{}{}.",
+        "stays open": "{} of them stay as they are; to close and mark them takes {} USD more{}.",
     }
     for action, text in told.items():
         if counts.get(action, 0):
             rows = stop.actions[stop.actions["action"] == action]
-            usd = "" if action == "stays open" else f"{spent[action]:,.0f}"
+            usd = f"{stop.to_close if action == 'stays open' else spent[action]:,.0f}"
             lines.append("  " + text.format(f"{counts[action]:,}", usd, f" ({_first(rows)})"))
     taught = stop.actions[stop.actions["action"] == "risk education"]
     if len(taught):
@@ -429,8 +443,10 @@ def _staff(stop: Halt) -> list[str]:
 
 def _left(stop: Halt) -> list[str]:
     exposed = stop.exposed
+    hidden = f"{stop.uncounted:,} more areas are hazardous though nobody is counted near them."
     if exposed.empty:
-        return [f"No area in the plan's options has {stop.unit} left that are known."]
+        known = f"No area in the plan's options has {stop.unit} left that are known."
+        return [known, hidden] if stop.uncounted else [known]
     who = f"{exposed['people'].sum():,.0f} people near {len(exposed):,} areas"
     idle = f"{stop.harm_idle:.3g} if nothing were done with the money"
     lines = [f"Left exposed: {who}, with about {stop.harm_left:.3g} {stop.unit} a year ({idle})."]
@@ -443,15 +459,16 @@ def _left(stop: Halt) -> list[str]:
     if len(begun):
         where = f"{len(begun):,} areas where the plan promised work that does not come"
         lines.append(f"  {begun['harm_left'].sum():.2g} a year of it near {where}: {_first(begun)}.")
-    return lines
+    return [*lines, hidden] if stop.uncounted else lines
 
 
 def _closing(stop: Halt) -> list[str]:
     if stop.gap <= 0:
         lines = ["No other use of the money would leave less (proven)."]
     else:
-        lines = [f"No other use of the money could leave less by more than {stop.gap:.2%} (proven)."]
-    if stop.left_over > 0:
+        far = f"{stop.gap:.2%}" if stop.gap >= 1e-4 else "0.01%"
+        lines = [f"No other use of the money could leave less by more than {far} (proven)."]
+    if stop.left_over >= 1:
         lines.append(f"{stop.left_over:,.0f} USD are left over: nothing on the list fits them.")
     if stop.placeholder:
         lines.append(
