@@ -166,11 +166,10 @@ def test_true_loss_of_every_hazard_lies_within_its_interval(rules, seed):
 @EVERY
 def test_exact_importance_equals_brute_force(rules):
     options = small_world(1)
-    found = importance(prioritize(options, rules, gap=0.3), exact=["H1", "H2"]).table
-    for hazard in ("H1", "H2"):
-        true = best_of(1, rules) - best_of(1, (*rules, LockOut(hazard)))
-        assert found.loc[hazard, "loss"] == pytest.approx(true, abs=1e-6)
-        assert found.loc[hazard, "exact"]
+    found = importance(prioritize(options, rules, gap=0.3), exact="H2").table
+    true = best_of(1, rules) - best_of(1, (*rules, LockOut("H2")))
+    assert found.loc["H2", "loss"] == pytest.approx(true, abs=1e-6)
+    assert found.loc["H2", "exact"]
 
 
 def test_interval_holds_though_the_plan_is_far_from_the_best():
@@ -245,7 +244,7 @@ def test_price_of_a_budget_is_what_one_more_dollar_brings():
 @EVERY
 def test_curve_never_falls_and_its_bounds_hold(rules):
     options = small_world(1)
-    curve = priority_curve(options, rules, shares=[0.8, 1.0, 1.4, 2.0], gap=0.02, seconds=20)
+    curve = priority_curve(options, rules, shares=[0.8, 1.6], gap=0.02, seconds=20)
     table = curve.table
     assert (table["benefit"].diff().dropna() >= 0).all()
     for row in table.to_dict("records"):
@@ -325,7 +324,7 @@ def test_amounts_that_allow_no_plan_are_left_out_and_said():
 @EVERY
 def test_nested_plans_hold_each_other_and_are_never_better_than_free_ones(rules):
     options = small_world(1)
-    shares = [0.8, 1.2, 2.0]
+    shares = [0.8, 1.6]
     nested = nested_order(options, rules, shares=shares, gap=0.0, seconds=20)
     table = nested.table
     assert (table["benefit"] <= table["free_benefit"] + 1e-9).all()
