@@ -29,7 +29,7 @@ print("People by the way to a hospital of an hour, with all roads open and with 
 print(reach[["roads", "within", "beyond", "cut_off"]].to_string(index=False, float_format="{:,.0f}".format))
 
 hospitals = facilities[facilities["kind"] == "hospital"]
-towns = villages[villages["people"] >= 2_000]
+towns = villages[villages["people"] >= 1_000]
 best = ccm.site_outreach(villages, towns, cut, within_min=60, sites=4, existing=hospitals, name="name")
 print(best)
 

@@ -548,7 +548,7 @@ def test_map_shows_texts_as_text_and_asks_for_nothing():
     attack = "<img src=x onerror=alert(1)> {{7*7}} 50{% of `a` ${x}"
     homes = town((0, 0), (60_000, 0), (300_000, 0), people=[1_000, 10, np.nan], name=[attack, None, "Far"])
     best = site_outreach(
-        homes, homes, roads, within_min=20, sites=1, name="name", existing=clinics((60_000, 0))
+        homes, homes.iloc[:2], roads, within_min=20, sites=1, name="name", existing=clinics((60_000, 0))
     )
     chart = map_outreach(best, title=attack, roads=roads, hazards=homes, existing=clinics((60_000, 0)))
     page = chart.get_root().render()
