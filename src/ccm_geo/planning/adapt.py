@@ -66,6 +66,10 @@ class Search:
 
     def __init__(self, futures: Futures, aim: Aim, *, gap: float, seconds: float) -> None:
         self.futures, self.aim, self.gap = futures, aim, gap
+        nothing = np.zeros(sum(futures.sizes) + (len(futures.models) - 1) * futures.sizes[1])
+        asked(
+            futures, nothing, aim.chance, promises(futures)
+        )  # compiled code is loaded before the clock runs
         self.begun, self.until = time.monotonic(), time.monotonic() + seconds
         self.seconds = seconds
         self.shared_years = futures.models[0].listing.year < futures.known_from

@@ -73,9 +73,9 @@ def _naive(plan: "AdaptivePlan") -> list[str]:
     lines = [f"{head} If its first decisions are taken and only later years adapt:"]
     for name, row in table.iterrows():
         less = float(row["naive_loss"])
-        word = f"{_few(less)} less" if less >= 0 else f"{_few(-less)} more"
+        word = f"{_few(less)} less than here" if less >= 0 else f"{_few(-less)} more than here"
         same = abs(less) <= 1e-9 * max(abs(float(row["benefit"])), 1e-12)
-        lines.append(f"  {name}: {_few(row['naive_benefit'])}, {'the same' if same else word} than here")
+        lines.append(f"  {name}: {_few(row['naive_benefit'])}, {'the same as here' if same else word}")
     lines.append(_cost_of_caution(plan, promised))
     low, mid, high = plan.planning_worth
     kind = "expected" if plan.worst_weight == 0 else "of what is aimed at"
