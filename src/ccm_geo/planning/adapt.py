@@ -15,7 +15,7 @@ import numpy as np
 
 from .arcs import Arcs
 from .extensive import columns, trees_of, whole_matrix
-from .futures import Aim, Futures, alone, repriced, sizes_of, together
+from .futures import Aim, Futures, alone, asked, promises, repriced, sizes_of, together
 from .listing import Floats, Mask
 from .matrix import optimize
 from .model import Model
