@@ -238,10 +238,12 @@ def _unreached(
     if not placed.all():
         nowhere = int((~placed).sum())
         notes.append(Note("places", "unknown", f"{nowhere} places without geometry: no travel time", nowhere))
-    far = int(((at_goal.edge < 0) & np.isfinite(goal).all(axis=1)).sum())
+    alone = (at_goal.edge < 0) & np.isfinite(goal).all(axis=1)
+    far = int(alone.sum())
     if far:
         text = (
             f"{far} of {len(goal)} facilities lie more than {max_m:g} m from any road: reached on foot only"
         )
-        notes.append(Note("facilities", "unknown", text, far))
+        rows = tuple(str(k + 1) for k in np.flatnonzero(alone))
+        notes.append(Note("facilities", "unknown", text, far, rows))
     return tuple(notes)
