@@ -10,15 +10,15 @@ import pytest
 
 from ccm_geo import DataError, PlanError
 from ccm_geo.planning import After, Budget, Capacity, LockIn, LockOut, Share, prioritize
-from ccm_geo.planning.near_best import alternatives, difference
 from ccm_geo.planning.complete import Complete
 from ccm_geo.planning.curve import priority_curve
 from ccm_geo.planning.goals import Goal, prioritize_goals
-from ccm_geo.planning.stakes import importance
 from ccm_geo.planning.listing import Listing
 from ccm_geo.planning.model import build
+from ccm_geo.planning.near_best import alternatives, difference
 from ccm_geo.planning.nested import nested_order
 from ccm_geo.planning.side_by_side import compare
+from ccm_geo.planning.stakes import importance
 from ccm_geo.planning.worth import rule_costs
 
 YEARS = (2027, 2028)

@@ -14,11 +14,11 @@ from ccm_geo.errors import DataError, PlanError
 from ._priced import Priced, few
 from .arcs import Arcs
 from .choose import prioritize
-from .stakes import values_without
 from .listing import Listing
 from .model import Compiled, Family, build
 from .prices import Rows, lowest_bound
 from .rules import Rule, total
+from .stakes import values_without
 
 if TYPE_CHECKING:
     from .plan import Plan
