@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import shapely
 
+from ccm_geo._threads import in_chunks
+
 from .kernels import compiled
 from .notes import Floats, Ints, Shapes
 
@@ -110,8 +112,9 @@ def grounded(found: Traces, metric: Callable[[Floats], Floats]) -> Ground:
 
 def thinned(found: Traces, ground: Ground, within: float) -> Traces:
     """Leave out the vertices without which no outline moves by more than this many metres."""
-    keep = _outstanding(
-        _on_ground(found.xy, found.part[found.area], ground.origin, ground.metric), found.part, within
+    flat = _on_ground(found.xy, found.part[found.area], ground.origin, ground.metric)
+    keep = in_chunks(
+        lambda begin, end: _outstanding(flat, begin, end, within), found.part[:-1], found.part[1:]
     )
     return found._replace(xy=found.xy[keep], part=np.concatenate([[0], np.cumsum(keep)])[found.part])
 
@@ -209,15 +212,21 @@ def _on_ground(xy: Any, first: Any, origin: Any, metric: Any) -> Any:
 
 
 @compiled
-def _outstanding(xy: Any, part: Any, within: float) -> Any:
-    """Mark the vertices without which the outline would move by more than this (Douglas and Peucker)."""
-    keep = np.zeros(len(xy), dtype=np.bool_)
-    stack = np.empty((len(xy) + 1, 2), dtype=np.int64)
-    for p in range(len(part) - 1):
-        if part[p] == part[p + 1]:
+def _outstanding(xy: Any, begin: Any, end: Any, within: float) -> Any:
+    """Mark the vertices without which the outline would move by more than this (Douglas and Peucker).
+
+    Parts follow on each other; the marks begin with the first one's.
+    """
+    if len(begin) == 0:
+        return np.zeros(0, dtype=np.bool_)
+    zero = begin[0]
+    keep = np.zeros(end[-1] - zero, dtype=np.bool_)
+    stack = np.empty((len(keep) + 1, 2), dtype=np.int64)
+    for p in range(len(begin)):
+        if begin[p] == end[p]:
             continue
-        keep[part[p]] = keep[part[p + 1] - 1] = True
-        stack[0, 0], stack[0, 1] = part[p], part[p + 1] - 1
+        keep[begin[p] - zero] = keep[end[p] - 1 - zero] = True
+        stack[0, 0], stack[0, 1] = begin[p], end[p] - 1
         depth = 1
         while depth > 0:
             depth -= 1
@@ -232,7 +241,7 @@ def _outstanding(xy: Any, part: Any, within: float) -> Any:
                 if off > worst:
                     worst, which = off, v
             if which >= 0:
-                keep[which] = True
+                keep[which - zero] = True
                 stack[depth, 0], stack[depth, 1] = first, which
                 stack[depth + 1, 0], stack[depth + 1, 1] = which, last
                 depth += 2
