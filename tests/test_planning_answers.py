@@ -10,6 +10,7 @@ import pytest
 
 from ccm_geo import DataError, PlanError
 from ccm_geo.planning import After, Budget, Capacity, LockIn, LockOut, Share, prioritize
+from ccm_geo.planning.compact import Compact
 from ccm_geo.planning.complete import Complete
 from ccm_geo.planning.curve import priority_curve
 from ccm_geo.planning.goals import Goal, prioritize_goals
@@ -530,3 +531,31 @@ def test_rules_that_clash_are_named_before_any_goal_is_looked_at():
     options = small_world(1)
     with pytest.raises(PlanError, match="no plan keeps all rules"):
         prioritize_goals(options, [Budget({2027: 0.1, 2028: 0.1}), LockIn("H0")], [Goal()])
+
+
+def test_neighbors_worked_on_together_widen_the_interval_and_do_not_break_it():
+    options = pd.DataFrame(
+        {
+            "hazard_id": list("abcd"),
+            "year": 2027,
+            "cost_usd": [2.0, 2.0, 2.0, 3.0],
+            "benefit": [5.0, 4.0, 3.9, 5.5],
+        }
+    )
+    rules = [Budget({2027: 5.0}), Compact([("a", "b"), ("b", "c")], worth=2.0)]
+
+    def best(without):
+        able = [h for h in "abcd" if h != without]
+        sets = [set(s) for n in range(4) for s in itertools.combinations(able, n)]
+        cost, benefit = (dict(zip("abcd", options[c], strict=True)) for c in ("cost_usd", "benefit"))
+        return max(
+            sum(benefit[h] for h in s) + 2.0 * ({"a", "b"} <= s) + 2.0 * ({"b", "c"} <= s)
+            for s in sets
+            if sum(cost[h] for h in s) <= 5.0
+        )
+
+    found = importance(prioritize(options, rules, exact=True)).table
+    for hazard, row in found.iterrows():
+        true = best("") - best(hazard)
+        assert row.loss_low <= true + 1e-7
+        assert true <= row.loss_high + 1e-7
