@@ -76,7 +76,16 @@ def _bound_to_act(model: Model) -> Arcs:
 
 def _bare(listing: Listing, rules: Sequence[Any]) -> Model:
     """Lay the rules over the options without what they bring: only what they ask for can clash."""
-    return replace(build(listing, rules), completions=(), pairs=())
+    model = build(listing, rules)
+    sooner = replace(listing, benefit=_sooner(listing, listing.benefit))
+    return replace(model, listing=sooner, completions=(), pairs=())
+
+
+def _sooner(listing: Listing, values: Floats) -> Floats:
+    """Let work in later years count a little less."""
+    years = listing.year - listing.year.min()
+    counted: Floats = values * (1 - _EARLIER * years / max(years.max(), 1))
+    return counted
 
 
 def _cure(listing: Listing, rules: Sequence[Any], number: int, seconds: float) -> str:
@@ -96,8 +105,7 @@ def _cure(listing: Listing, rules: Sequence[Any], number: int, seconds: float) -
 def _reached(model: Model, number: int, seconds: float) -> str:
     """Forget one goal, look for a plan that comes as near to it as it can, and read off how near that is."""
     (own,) = (f for f in model.families if f.rule == number)
-    years = model.listing.year - model.listing.year.min()
-    early = own.coef * (1 - _EARLIER * years / max(years.max(), 1))
+    early = _sooner(model.listing, own.coef)
     listing = replace(model.listing, benefit=np.where(own.key >= 0, early, 0.0))
     others = tuple(f for f in model.families if f.rule != number)
     found = solve(replace(model, listing=listing, families=others), gap=_NEAR_ENOUGH, seconds=seconds)
@@ -107,7 +115,7 @@ def _reached(model: Model, number: int, seconds: float) -> str:
 
 
 def _in_proportion(model: Model, number: int, seconds: float) -> str:
-    """Raise all limits of one rule by the same factor, as little as leaves a plan unrefuted."""
+    """Raise all limits of one rule by one factor until there is a plan, hardly more than prices ask for."""
     until = time.monotonic() + seconds
     low, high = 1.0, 2.0
     while not _opens(model, number, high, until):
@@ -117,6 +125,10 @@ def _in_proportion(model: Model, number: int, seconds: float) -> str:
     while high - low > _NEAR_ENOUGH * high and time.monotonic() < until:
         middle = (low + high) / 2
         low, high = (low, middle) if _opens(model, number, middle, until) else (middle, high)
+    while solve(_widened(model, number, high), gap=0.5, seconds=max(seconds / 4, 1.0)) is None:
+        high *= 1.1
+        if time.monotonic() > until + seconds:
+            return ""
     own = [f for f in model.families if f.rule == number]
     knobs = model.rules[number].knobs(own, model.listing)
     now = np.linalg.lstsq(knobs.toarray(), np.concatenate([f.upper for f in own]), rcond=None)[0]
@@ -124,10 +136,14 @@ def _in_proportion(model: Model, number: int, seconds: float) -> str:
     return f"about {model.rules[number].cure(own, (high - 1) * now, nothing)}"
 
 
+def _widened(model: Model, number: int, times: float) -> Model:
+    families = tuple(replace(f, upper=times * f.upper) if f.rule == number else f for f in model.families)
+    return replace(model, families=families)
+
+
 def _opens(model: Model, number: int, times: float, until: float) -> bool:
     """Say whether some multiple of a rule's limits is not proven to leave no plan."""
-    families = tuple(replace(f, upper=times * f.upper) if f.rule == number else f for f in model.families)
-    wider = replace(model, families=families)
+    wider = _widened(model, number, times)
     arcs = Arcs.of(wider)
     found = lowest_bound(arcs, Rows.of(wider), seconds=max(until - time.monotonic(), 1.0) / 3)
     return bool(np.isfinite(found.best).all() and found.bound >= nothing_below(arcs))
