@@ -27,7 +27,7 @@ from ccm_geo.planning import (
 )
 from ccm_geo.planning import adapt as engine
 from ccm_geo.planning.extensive import whole_matrix
-from ccm_geo.planning.futures import Aim, Futures, alone, asked, promises, together
+from ccm_geo.planning.futures import Aim, Futures, alone, asked, promises, sizes_of, together
 from ccm_geo.planning.listing import Listing
 from ccm_geo.planning.matrix import optimize
 from ccm_geo.planning.model import build
@@ -206,7 +206,7 @@ def test_slope_of_the_bound_is_what_limits_leave():
     options, funding = small_world(seed=6, hazards=8), two_cuts()
     futures = futures_of(options, funding, RULES["share and after"])
     aim = Aim(chance=np.array([0.5, 0.3, 0.2]), worst=0.0, alpha=0.2)
-    begin = np.array([a.prices for a in alone(futures, math.inf)])
+    begin = np.array([a.prices for a in alone(futures, sizes_of(futures, aim), 1e12)])
     found, _ = together(futures, aim, begin, math.inf)
     for i in range(0, len(found.prices), 3):
         step = np.zeros(len(found.prices))

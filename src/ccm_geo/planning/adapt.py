@@ -79,7 +79,7 @@ class Search:
 
     def run(self) -> Outcome | None:
         """Search until the gap is small enough or time is up; None where no plan is found."""
-        alone_found = alone(self.futures, self.moment(_ALONE))
+        alone_found = alone(self.futures, self.size, self.moment(_ALONE))
         foresight = np.array([a.bound for a in alone_found])
         lowest = [nothing_below(Arcs.of(m)) for m in self.futures.models]
         if not all(
@@ -93,10 +93,13 @@ class Search:
         self.reply = expected
         self.expected_bound = min(_up(expected.bound), float(self.aim.chance @ foresight))
         self.bound = min(_up(aimed.bound), self.aim.of(foresight))
-        naive_shared, naive_benefit = self.naive()
+        naive_whole, naive_benefit = self.naive()
+        naive_shared = None if naive_whole is None else naive_whole & self.shared_years
         if columns(self.futures) <= SMALL:
             self.exactly(0.5)
-        naive = None if naive_shared is None else self.adapted(naive_shared, _Clock(self, 0.4))
+        naive = None
+        if naive_whole is not None and naive_shared is not None:
+            naive = self.adapted(naive_shared, _Clock(self, 0.4), known=naive_whole)
         self.consider(naive)
         if not self.done():
             self.look(naive_shared)
@@ -144,7 +147,7 @@ class Search:
         found = solve(self.tight(0), gap=self.gap / 4, seconds=max(_FIRST * self.seconds, 0.5))
         if found is None:
             return None, np.nan
-        return found.taken & self.shared_years, self.futures.worth(found.taken)
+        return found.taken, self.futures.worth(found.taken)
 
     def tight(self, scene: int) -> Model:
         """One scenario with the tightest limits of all in shared years."""
@@ -229,8 +232,13 @@ class Search:
         until = min(self.until, time.monotonic() + 0.02 * self.seconds + 0.2)
         return rest, kept, repriced(rest, begin, size, most_tries=_RANK_TRIES, until=until)
 
-    def adapted(self, taken: Mask, clock: "_Clock", before: Trial | None = None) -> Trial | None:
-        """Plan the rest of every scenario; None where one of them cannot keep the rules."""
+    def adapted(
+        self, taken: Mask, clock: "_Clock", before: Trial | None = None, known: Mask | None = None
+    ) -> Trial | None:
+        """Plan the rest of every scenario; None where one of them cannot keep the rules.
+
+        `known` is a whole plan with these first decisions; it is taken where nothing better is found.
+        """
         futures, chosen, values, bounds, prices = self.futures, [], [], [], []
         fixed = futures.worth(taken)
         scenes = range(len(futures.models))
@@ -256,6 +264,7 @@ class Search:
             if new is None and old is None:
                 return None
             found[z] = max((f for f in (new, old) if f is not None), key=lambda f: f[1])
+        self.lend(found, known)
         for z in scenes:
             mask, value, bound, price = found[z]
             chosen.append(mask)
@@ -269,6 +278,19 @@ class Search:
             bounds=np.array(bounds),
             prices=tuple(prices),
         )
+
+    def lend(self, found: dict[int, tuple[Mask, float, float, Floats]], known: Mask | None) -> None:
+        """Let scenarios take over each other's plans where these keep their limits and are better."""
+        plans = [(own[0], own[1]) for own in found.values()]
+        if known is not None:
+            plans.append((known, self.futures.worth(known)))
+        for z, (_, value, bound, price) in list(found.items()):
+            for mask, other in sorted(plans, key=lambda p: -p[1]):
+                if other <= value:
+                    break
+                if _keeps(self.futures, z, mask):
+                    found[z] = (mask, other, max(bound, other), price)
+                    break
 
     def one_rest(
         self, scene: int, taken: Mask, fixed: float, seconds: float

@@ -297,12 +297,18 @@ def shared_anew(futures: Futures, reply: Reply, parts: Floats, step: float) -> F
     return out
 
 
-def alone(futures: Futures, until: float) -> list[Answer]:
-    """Bound every scenario as if one knew that it comes."""
-    found = []
-    for model, row in zip(futures.models, futures.rows, strict=True):
-        seconds = max(until - time.monotonic(), 0.5)
-        found.append(lowest_bound(Arcs.of(model), row, most_tries=_ALONE_TRIES, close=1e-6, seconds=seconds))
+def alone(futures: Futures, sizes: Floats, until: float) -> list[Answer]:
+    """Bound every scenario as if one knew that it comes, each from the prices of the one before."""
+    found: list[Answer] = []
+    for z, (model, row) in enumerate(zip(futures.models, futures.rows, strict=True)):
+        begun = time.monotonic()
+        moment = begun + max((until - begun) / (len(futures.models) - z), 0.3)
+        if not found:
+            arcs, seconds = Arcs.of(model), max(until - begun, 0.5) / 2
+            found.append(lowest_bound(arcs, row, most_tries=_ALONE_TRIES, close=1e-6, seconds=seconds))
+            continue
+        begin = found[-1].prices
+        found.append(repriced(model, begin, sizes[z], most_tries=_ALONE_TRIES, until=moment))
     return found
 
 
@@ -474,4 +480,6 @@ def repriced(model: Model, begin: Floats, size: Floats, *, most_tries: int, unti
 
 def sizes_of(futures: Futures, aim: Aim) -> Floats:
     """How large each row is in each scenario, shape ``(scenarios, rows)``; see `_scales`."""
-    return futures.spread(_scales(futures, replace(aim, chance=np.ones(len(aim.chance)))))
+    out = futures.spread(_scales(futures, replace(aim, chance=np.ones(len(aim.chance)))))
+    out[:, futures.once] = out[0, futures.once]
+    return out
