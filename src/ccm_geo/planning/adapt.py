@@ -113,7 +113,7 @@ class Search:
             best=self.best,
             naive=naive,
             naive_shared=naive_shared,
-            naive_benefit=naive_benefit,
+            naive_benefit=naive_benefit if naive is None else max(naive_benefit, float(naive.averted[0])),
             bound=max(self.bound, self.aim.of(self.best.averted)),
             expected_bound=max(self.expected_bound, float(self.aim.chance @ self.best.averted)),
             foresight=np.maximum(foresight, self.best.averted),
