@@ -6,6 +6,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from ._priced import few
+from .deadlines import Deadline, Finish
+from .donors import Donors, paid_by
+
 if TYPE_CHECKING:
     from .plan import Plan
 
@@ -96,27 +100,82 @@ def _rules(plan: "Plan") -> list[str]:
             lines += _team_lines(str(title), rows, plan)
         elif title in shares:
             lines += _share_lines(str(title), rows, plan)
+    lines += [_donors_line(r, plan) for r in plan.rules if isinstance(r, Donors)]
+    lines += [_deadline_line(r, plan) for r in plan.rules if isinstance(r, Deadline)]
+    lines += [_finish_line(r, plan) for r in plan.rules if isinstance(r, Finish)]
     return ["What the rules cost:", *lines] if lines else []
 
 
 def _money_line(row: dict[str, float], unit: str) -> str:
     used = f"  {row['row']}: {row['used']:,.0f} of {row['limit']:,.0f} used"
     if row["price"] > 0:
-        step = 10.0 ** np.floor(np.log10(max(row["limit"], 10.0) / 20))
+        step = _round_step(row["limit"])
         return f"{used}; another {step:,.0f} would bring about {row['price'] * step:.2g} more {unit}"
     return f"{used}; more would bring nothing"
+
+
+def _round_step(limit: float) -> float:
+    """Return a power of ten that is a small part of a limit in money."""
+    return float(10.0 ** np.floor(np.log10(max(limit, 10.0) / 20)))
+
+
+def _donors_line(rule: Donors, plan: "Plan") -> str:
+    """Say who pays how much, and whose money is short."""
+    binding = plan.use[(plan.use["rule"] == rule.title) & (plan.use["price"] > 0)]
+    if binding.empty:
+        short = "more of it would bring nothing"
+    else:
+        row = binding.loc[binding["price"].idxmax()]
+        step = _round_step(row["limit"])
+        whose = str(row["row"]).removeprefix(f"{rule.title}: ")
+        brings = f"about {row['price'] * step:.2g} more {plan.benefit_unit}"
+        short = f"another {step:,.0f} from {whose} would bring {brings}"
+    if sum(isinstance(r, Donors) for r in plan.rules) > 1:  # who pays what is told for one set of grants
+        return f"  {rule.title}: {short}"
+    left = paid_by(plan, by=()).attrs["left_usd"]
+    paid = [f"{g.name} pays {g.total - left[g.name]:,.0f} of {g.total:,.0f}" for g in rule.grants]
+    more = [f"{len(paid) - _SHOWN} more grants"] if len(paid) > _SHOWN else []
+    return f"  {rule.title}: {', '.join([*paid[:_SHOWN], *more])}; {short}"
+
+
+def _deadline_line(rule: Deadline, plan: "Plan") -> str:
+    """Say what is released in time, and what asking for more costs."""
+    row = plan.use[plan.use["rule"] == rule.title].iloc[0]
+    one = row["used"] == 1
+    scale, unit = (1e4, "ha") if rule.of == "area" else (1, "hazard" if one else "hazards")
+    used, asked = few(row["used"] / scale), few(row["limit"] / scale)
+    done = f"  {rule.title}: {used} {unit} released in time, {asked} asked for"
+    cost = abs(row["price"]) * 0.01 * row["limit"]
+    if cost > 0:
+        return f"{done}; binds, 1 % more costs {cost:.2g} {plan.benefit_unit}"
+    return f"{done}; costs nothing, the best plan keeps it anyway"
+
+
+def _finish_line(rule: Finish, plan: "Plan") -> str:
+    """Say when tasks under way are ended."""
+    table = plan.table
+    ids = table["hazard_id"] if "hazard_id" in table else table["option_id"]
+    rows = table[ids.isin(list(rule.hazards))]
+    if "state_from" in rows:
+        rows = rows[rows["state_from"].astype(str) != rows["state_to"].astype(str)]
+    last = f", the last work in {int(rows['year'].max())}" if "year" in rows else ""
+    return f"  {rule.title}: {'all ' if len(rule.hazards) > 1 else ''}brought to the last state{last}"
 
 
 def _team_lines(title: str, rows: pd.DataFrame, plan: "Plan") -> list[str]:
     binding = rows[rows["price"] > 0].sort_values("price", ascending=False, kind="stable")
     if binding.empty:
         return [f"  {title}: no team is short; more of them would bring nothing"]
-    lines = [f"  {title}: {len(binding)} of {len(rows)} limits bind"]
-    return lines + [
+    season = any(r.title == title and getattr(r, "season", None) is not None for r in plan.rules)
+    lines = [
+        f"  {title}: {len(binding)} of {len(rows)} limits bind{', as the season allows' if season else ''}"
+    ]
+    lines += [
         f"  {row['row']}: {row['used']:,.1f} of {row['limit']:,.1f} used; one more would bring about "
         f"{row['price']:.2g} {plan.benefit_unit}"
         for row in binding.head(_SHOWN).to_dict("records")
     ]
+    return [*lines, *_and_more(len(binding))]
 
 
 def _share_lines(title: str, rows: pd.DataFrame, plan: "Plan") -> list[str]:
@@ -129,8 +188,11 @@ def _share_lines(title: str, rows: pd.DataFrame, plan: "Plan") -> list[str]:
         f"  {row['row']}: binds; 1 % more of the money for it costs {row['cost']:.2g} {plan.benefit_unit}"
         for row in binding.head(_SHOWN).to_dict("records")
     ]
-    more = len(binding) - _SHOWN
-    return [*lines, f"  ... and {more} more of these"] if more > 0 else lines
+    return [*lines, *_and_more(len(binding))]
+
+
+def _and_more(count: int) -> list[str]:
+    return [f"  ... and {count - _SHOWN} more of these"] if count > _SHOWN else []
 
 
 def _beware(plan: "Plan") -> list[str]:
