@@ -51,6 +51,15 @@ def line_of(plan, title):
     return line.removeprefix(f"  {title}: ")
 
 
+def test_money_carried_over_is_told_up_to_each_year_and_helps_all_later_ones(village):
+    money = Budget({2027: 60.0, 2028: 10.0}, carry_over=True)  # A at once; a quarter of B must wait
+    plan = prioritize(village, [money])
+    assert line_of(plan, "Budget up to 2027").startswith("40 of 60 used")
+    assert line_of(plan, "Budget up to 2028").startswith("40 of 70 used; another 1 would bring about 0.0")
+    first, second = (float(p) for p in re.findall(r"would bring about ([\d.]+) more", str(plan)))
+    assert first >= second > 0
+
+
 def test_donors_are_told_by_what_each_pays(village):
     norway = Grant("Norway", 50.0, where={"adm1": "south"})
     plan = prioritize(village, [Donors(norway, Grant("Fund", 100.0))])
