@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 SAID = {
     "donor_leaves": (
-        r"pay until 2028-02-26: 197,377 USD in 2028, then 160,000",
+        r"pay until 2028-02-26: 178,156 USD in 2028, then 45,000",
         r"Whatever comes, before 2028: work on \d+ hazards",
         r"Planning for the cuts is worth",
     ),

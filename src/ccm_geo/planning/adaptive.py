@@ -341,7 +341,9 @@ def _worth(aim: Aim, reached: float, found: Outcome) -> tuple[float, float, floa
     if found.naive is None:
         return np.nan, np.nan, np.nan
     low, high = aim.of(found.naive.averted), aim.of(found.naive.bounds)
-    return max(reached - high, 0.0), max(reached - low, 0.0), max(found.bound, reached) - low
+    least = _SAME * abs(reached)  # below that two plans are the same, added up in another order
+    worth = (reached - high, reached - low, max(found.bound, reached) - low)
+    return tuple(w if w > least else 0.0 for w in worth)  # type: ignore[return-value]
 
 
 def _usd(funding: Funding, name: str) -> float:
