@@ -14,6 +14,7 @@ from ccm_geo import DataError, PlanError
 from ccm_geo.planning import (
     After,
     Budget,
+    Complete,
     Cut,
     DonorLeaves,
     Donors,
@@ -189,6 +190,20 @@ def test_price_engine_brackets_what_highs_finds_on_all_scenarios_at_once(name, w
     assert plan.objective <= best * (1 + 1e-6)
     assert best <= plan.bound * (1 + 1e-6)
     assert plan.objective >= 0.9 * best
+
+
+def test_completion_bonuses_count_in_every_scenario():
+    options = small_world(seed=4, hazards=9)
+    options["village"] = "v" + (options["hazard_id"].str[1:].astype(int) // 3).astype(str)
+    funding, rule = two_cuts((8.0, 8.0)), Complete("village", bonus=1.5)
+    matrix, _ = whole_matrix(
+        futures_of(options, funding, (rule,)), Aim(chance=np.array([0.5, 0.3, 0.2]), worst=0.0, alpha=0.2)
+    )
+    best = float(matrix.benefit @ optimize(matrix, gap=1e-6, seconds=20).values)  # noqa: PD011 - not a table
+    plan = plan_under(options, funding, [rule], gap=1e-3, seconds=4)
+    assert 0.95 * best <= plan.objective <= best * (1 + 1e-6)
+    assert best <= plan.bound * (1 + 1e-6)
+    assert all(p.benefit == pytest.approx(p.averted + p.bonuses["bonus"].sum()) for p in plan.plans.values())
 
 
 def test_any_prices_and_weights_bound_every_plan():
