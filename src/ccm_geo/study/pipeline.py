@@ -13,6 +13,7 @@ import pandas as pd
 from ccm_geo import access, displacement, exposure, io, maps, planning, report, risk, scoring
 from ccm_geo.schemas import Note, notes_of
 
+from .rules import columns_kept, require_columns
 from .settings import Settings
 
 
@@ -44,6 +45,8 @@ class Outcome:
     ----------
     plan, facts, scores, harm
         The tables; see `prioritize`, `score` and `expected_harm`.
+    goals
+        What each goal got, where the study has goals; see `prioritize_goals`.
     comparison
         The same money spent down the list of the first score; see `Plan.against_ranking`.
     files
@@ -60,6 +63,7 @@ class Outcome:
     facts: gpd.GeoDataFrame
     scores: Mapping[str, pd.DataFrame]
     harm: pd.DataFrame
+    goals: planning.GoalPlan | None
     comparison: planning.Comparison
     files: Mapping[str, Path]
     missing: tuple[str, ...]
@@ -115,10 +119,9 @@ def run_study(settings: Settings, out: Path, *, watch: Watch = _unwatched) -> Ou
             **settings.options.get("expected_harm", {}),
         )
     with stage("options"):
-        chosen = settings.options.get("list_options", {})
-        options = planning.list_options(facts, settings.activities, harm, years=settings.years, **chosen)
+        options = _options(settings, facts, harm)
     with stage("plan"):
-        plan = planning.prioritize(options, settings.rules, **settings.options.get("prioritize", {}))
+        plan, goals = _planned(settings, options)
     with stage("ranked list"):
         first = next(iter(scores.values()))["score"]
         comparison = plan.against_ranking(first.set_axis(facts["hazard_id"]))
@@ -130,6 +133,7 @@ def run_study(settings: Settings, out: Path, *, watch: Watch = _unwatched) -> Ou
         facts=facts,
         scores=scores,
         harm=harm,
+        goals=goals,
         comparison=comparison,
         files=files,
         missing=missing,
@@ -157,6 +161,26 @@ def read_tables(settings: Settings) -> dict[str, Any]:
             given.setdefault("admin", tables["admin"])
         tables[name] = getattr(io, f"read_{name}")(given.pop("source"), **given)
     return tables
+
+
+def _options(settings: Settings, facts: gpd.GeoDataFrame, harm: pd.DataFrame) -> pd.DataFrame:
+    """List the options with the columns that rules and goals ask for."""
+    given = dict(settings.options.get("list_options", {}))
+    require_columns(settings.rules, map(str, facts.columns))
+    asked = columns_kept(settings.rules, settings.goals, facts.columns)
+    given["keep"] = list(dict.fromkeys([*given.get("keep", ()), *asked]))
+    options = planning.list_options(facts, settings.activities, harm, years=settings.years, **given)
+    if settings.asks_for("visiting_teams"):
+        options = planning.visiting_teams(options, **settings.options["visiting_teams"])
+    return options
+
+
+def _planned(settings: Settings, options: pd.DataFrame) -> tuple[planning.Plan, planning.GoalPlan | None]:
+    given = settings.options.get("prioritize", {})
+    if not settings.goals:
+        return planning.prioritize(options, settings.rules, **given), None
+    found = planning.prioritize_goals(options, settings.rules, settings.goals, **given)
+    return found.plan, found
 
 
 def _measured(settings: Settings, tables: Mapping[str, Any], stage: _Stages) -> gpd.GeoDataFrame:
@@ -190,9 +214,39 @@ def _measured(settings: Settings, tables: Mapping[str, Any], stage: _Stages) -> 
             measures["arrivals"] = displacement.arrivals_near(
                 hazards, moves, people, roads=roads, **given("arrivals_near")
             )
-    facts = hazards.assign(**measures)
-    facts.attrs = {**hazards.attrs, "notes": notes_of(hazards, *measures.values())}
+    cut: list[pd.DataFrame] = []
+    if roads is not None and any(map(settings.asks_for, ("routes_cut", "detour", "release_gain"))):
+        with stage("roads cut"):
+            cut = list(_cut_off(settings, hazards, people, roads, facilities))
+    facts = hazards.assign(**measures, **{str(name): table[name] for table in cut for name in table})
+    facts.attrs = {**hazards.attrs, "notes": notes_of(hazards, *measures.values(), *cut)}
     return facts
+
+
+def _cut_off(
+    settings: Settings, hazards: gpd.GeoDataFrame, people: Any, roads: gpd.GeoDataFrame, facilities: Any
+) -> Iterator[pd.DataFrame]:
+    """Measure what hazards do to roads: what they cut, the detours, what releasing each would bring."""
+
+    def given(function: str) -> dict[str, Any]:
+        return dict(settings.options.get(function, {}))
+
+    graph = access.road_graph(roads)
+    if settings.asks_for("routes_cut"):
+        yield access.routes_cut(hazards, graph, **given("routes_cut"))
+    if not (settings.asks_for("detour") or settings.asks_for("release_gain")):
+        return
+    cut = access.cut_roads(hazards, graph, **given("cut_roads"))
+    if settings.asks_for("detour"):
+        trips = access.trips_to(hazards, facilities, cut, **given("trips_to"))
+        longer = access.detour(trips, **given("detour"))
+        shown = longer[["detour_min", "state"]].rename(columns={"state": "detour_state"})
+        shown.attrs = longer.attrs
+        yield shown
+    if settings.asks_for("release_gain"):
+        homes = exposure.population_cells(people, **given("population_cells"))
+        trips = access.trips_to(homes, facilities, cut, **given("trips_to"))
+        yield access.release_gain(trips, **given("release_gain"))
 
 
 def _written(
@@ -249,7 +303,12 @@ def summary(outcome: Outcome, *, start: Path | None = None) -> str:
     start
         Folder from which the files' paths are given; the current one where not given.
     """
-    lines = [str(outcome.plan), "", str(outcome.comparison).splitlines()[-1], ""]
+    lines = [
+        str(outcome.plan if outcome.goals is None else outcome.goals),
+        "",
+        str(outcome.comparison).splitlines()[-1],
+        "",
+    ]
     if outcome.missing:
         lines += ["Not given to this study:", *[f"  {text}" for text in outcome.missing], ""]
     found = [note for note in outcome.notes if note.kind in {"repaired", "set aside", "dropped"}]

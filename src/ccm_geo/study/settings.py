@@ -8,8 +8,6 @@ import difflib
 import functools
 import inspect
 import os
-import re
-import tomllib
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
@@ -21,8 +19,11 @@ import pandas as pd
 
 from ccm_geo import access, displacement, exposure, io, maps, planning, report, risk, scoring
 from ccm_geo.assumptions import HARM, HarmNumbers
-from ccm_geo.errors import CcmGeoError, DataError, SourceError
+from ccm_geo.errors import DataError, SourceError
 from ccm_geo.planning.activities import read_activities
+
+from .page import Page, listed, nearest, parsed
+from .rules import RULES, needed_by, parameters_of, rules_of
 
 _GIVEN: dict[
     Callable[..., Any], tuple[str, ...]
@@ -38,24 +39,38 @@ _GIVEN: dict[
     exposure.accidents_near: ("hazards", "accidents"),
     exposure.facilities_near: ("hazards", "facilities"),
     access.travel_time: ("places", "facilities", "roads"),
+    access.routes_cut: ("hazards", "roads"),
+    access.cut_roads: ("hazards", "roads"),
+    access.trips_to: ("places", "facilities", "roads"),
+    access.detour: ("trips", "released"),
+    access.release_gain: ("trips", "released"),
+    exposure.population_cells: ("people",),
     displacement.arrivals_near: ("hazards", "moves", "people", "roads"),
     risk.expected_harm: ("facts", "years", "accidents", "numbers"),
     planning.list_options: ("facts", "activities", "harm", "years"),
+    planning.visiting_teams: ("options",),
     planning.prioritize: ("options", "rules"),
     maps.map_plan: ("facts", "plan", "scores", "admin", "roads", "population", "sources", "title"),
     report.write_report: ("plan", "facts", "path", "scores", "harm", "sources", "definitions", "title"),
 }
 _FUNCTIONS: dict[str, Callable[..., Any]] = {call.__name__: call for call in _GIVEN}
-_RULES = {
-    rule.__name__: rule
-    for rule in (planning.Budget, planning.Share, planning.LockIn, planning.LockOut, planning.After)
-}
+_LISTED = {**RULES, "Goal": planning.Goal}  # what a study may give several times
 _SCORES = {"RISK": scoring.RISK, "DISPLACEMENT": scoring.DISPLACEMENT}
 _TOP = ("title", "years", "score")
 _NEEDED = ("read_hazards", "read_population")
 _FILES = ("source", "admin", "places")
 _NARROWED = {"within_m": float}  # a column of facts holds one distance, not bands
-_KNOWN = (*_TOP, *_FUNCTIONS, *_RULES, *_SCORES, "HARM", "Activity")
+_NEEDS = {  # what a measure or rule cannot be had without, beside what every plan needs
+    "accidents_near": ("read_accidents",),
+    "facilities_near": ("read_facilities",),
+    "arrivals_near": ("read_displacement",),
+    "travel_time": ("read_facilities", "read_roads"),
+    "routes_cut": ("read_roads",),
+    "detour": ("read_facilities", "read_roads"),
+    "release_gain": ("read_facilities", "read_roads"),
+    "moving_teams": ("visiting_teams",),
+}
+_KNOWN = (*_TOP, *_FUNCTIONS, *_LISTED, *_SCORES, "HARM", "Activity")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +92,9 @@ class Settings:
     activities
         What can be done on a hazard.
     rules
-        What the plan must keep.
+        What the plan must keep, and what hazards bring together.
+    goals
+        What to plan for, one after the other; the benefit alone where empty.
     options
         Parameters by function name.
     """
@@ -88,7 +105,8 @@ class Settings:
     definitions: tuple[scoring.Score, ...]
     numbers: HarmNumbers = HARM
     activities: tuple[planning.Activity, ...] = planning.ACTIVITIES
-    rules: tuple[Any, ...] = ()
+    rules: tuple[planning.Rule, ...] = ()
+    goals: tuple[planning.Goal, ...] = ()
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def asks_for(self, function: str) -> bool:
@@ -120,8 +138,8 @@ def read_study(path: str | os.PathLike[str]) -> Settings:
     (2027, 2028, 2029)
     """
     file = Path(path)
-    text, tree = _parsed(file)
-    page = _Page(file, text)
+    text, tree = parsed(file)
+    page = Page(file, text)
     faults = [*_unknown(tree, page), *_absent(tree)]
     if faults:
         raise DataError(f"{file.name}: {len(faults)} fault{'s' if len(faults) > 1 else ''}", faults)
@@ -133,69 +151,13 @@ def read_study(path: str | os.PathLike[str]) -> Settings:
         definitions=_definitions(tree, page),
         numbers=_numbers(tree, page),
         activities=_activities(tree, page),
-        rules=_rules(tree, page),
+        rules=rules_of(tree, page),
+        goals=tuple(
+            page.told("Goal", nth, planning.Goal, **row)
+            for nth, row in enumerate(listed(tree.get("Goal", [])))
+        ),
         options={name: _located(given, file.parent, page, name) for name, given in options.items()},
     )
-
-
-def _parsed(file: Path) -> tuple[str, dict[str, Any]]:
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as reason:
-        raise SourceError(f"{file}: is not UTF-8 text; save it as UTF-8") from reason
-    except OSError as reason:
-        raise SourceError(f"{file}: cannot be read ({reason.strerror}); check the path") from reason
-    try:
-        return text, tomllib.loads(text)
-    except tomllib.TOMLDecodeError as reason:
-        paths = "\\" in text and re.search("hex|escape", str(reason))
-        hint = "; write paths with / or in single quotes" if paths else ""
-        if "nclosed" in str(reason) or "end of document" in str(reason):
-            hint = f"; what begins in line {_unclosed(text)} is not closed"
-        raise SourceError(f"{file.name}: is not TOML: {reason}{hint}") from reason
-
-
-def _unclosed(text: str) -> int:
-    """Find the line in which something begins that never ends: the one after the longest sound beginning."""
-    lines = text.splitlines()
-    for count in range(len(lines) - 1, -1, -1):
-        try:
-            tomllib.loads("\n".join(lines[:count]))
-        except tomllib.TOMLDecodeError:
-            continue
-        return count + 1
-    return 1
-
-
-@dataclass(frozen=True)
-class _Page:
-    """The text of the study, to find the line that a fault stands in."""
-
-    file: Path
-    text: str
-
-    def line(self, table: str, key: str = "", nth: int = 0) -> str:
-        """Name the line of a key, or of its table where the key does not begin a line."""
-        here, times, head = "", {"": 1}, 0
-        for number, text in enumerate(self.text.splitlines(), 1):
-            if opened := re.match(r"\s*\[+\s*(.+?)\s*\]+", text):
-                here = opened[1].strip("\"'")
-                times[here] = times.get(here, 0) + 1
-            if here != table or times[here] != nth + 1:
-                continue
-            head = head or number
-            if key and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*=", text):
-                return f"line {number}"
-        return f"line {head}" if head and table else "the file"
-
-
-def _nearest(key: str, known: Iterable[str]) -> str:
-    listed = list(known)
-    close = difflib.get_close_matches(key, listed, 1, 0.5)
-    low = {name.lower(): name for name in listed}
-    if key.lower() in low:
-        close = [low[key.lower()]]
-    return f"did you mean {close[0]}?" if close else f"there are {', '.join(listed)}"
 
 
 def _parameters(call: Callable[..., Any]) -> dict[str, Any]:
@@ -209,21 +171,20 @@ def _parameters(call: Callable[..., Any]) -> dict[str, Any]:
     }
 
 
-def _unknown(tree: Mapping[str, Any], page: _Page) -> list[str]:
+def _unknown(tree: Mapping[str, Any], page: Page) -> list[str]:
     faults: list[str] = []
     for name, value in tree.items():
         if name not in _KNOWN:
             table = isinstance(value, (dict, list)) and not _plain_list(value)
             line = page.line(name) if table else page.line("", name)
-            faults.append(f"{line}: there is no [{name}]; {_nearest(name, _KNOWN)}")
+            faults.append(f"{line}: there is no [{name}]; {nearest(name, _KNOWN)}")
         elif name in _TOP:
             faults += _misfits_at_top(name, value, page)
         elif name in _FUNCTIONS:
             faults += _misfits(name, value, _parameters(_FUNCTIONS[name]), page)
-        elif name in _RULES:
-            rows = value if isinstance(value, list) else [value]
-            for nth, row in enumerate(rows):
-                faults += _misfits(name, row, _parameters(_RULES[name]), page, nth)
+            faults += _lacking(name, value, page)
+        elif name in _LISTED:
+            faults += _misfits_of_rule(name, listed(value), page)
         elif name in _SCORES:
             faults += _misfits(name, value, {"weights": dict[str, float], "standing": str | None}, page)
     return faults
@@ -233,14 +194,14 @@ def _plain_list(value: Any) -> bool:
     return isinstance(value, list) and not any(isinstance(one, dict) for one in value)
 
 
-def _misfits(name: str, given: Any, known: Mapping[str, Any], page: _Page, nth: int = 0) -> list[str]:
+def _misfits(name: str, given: Any, known: Mapping[str, Any], page: Page, nth: int = 0) -> list[str]:
     if not isinstance(given, dict):
         return [f"{page.line('', name)}: {name} is a table; write [{name}] and its keys below"]
     faults = []
     for key, value in given.items():
         line = page.line(name, key, nth)
         if key not in known:
-            faults.append(f"{line}: [{name}] has no key {key}; {_nearest(key, known)}")
+            faults.append(f"{line}: [{name}] has no key {key}; {nearest(key, known)}")
         elif value == {} and key == "amount":
             cure = "give money by year, like {2027 = 1_000_000}"
             faults.append(f"{line}: [{name}] {key} is empty: {cure}")
@@ -249,7 +210,35 @@ def _misfits(name: str, given: Any, known: Mapping[str, Any], page: _Page, nth: 
     return faults
 
 
-def _misfits_at_top(name: str, value: Any, page: _Page) -> list[str]:
+def _misfits_of_rule(name: str, rows: list[Any], page: Page) -> list[str]:
+    """Say what does not fit in a rule that may stand there several times, and what it lacks."""
+    faults: list[str] = []
+    grants = 0
+    for nth, row in enumerate(rows):
+        known = parameters_of(_LISTED[name])
+        faults += _misfits(name, row, known, page, nth)
+        if not isinstance(row, dict) or not row.keys() <= known.keys():
+            continue  # what is lacking may be there under a misspelled name
+        absent = [key for key in needed_by(_LISTED[name]) if row.get(key) in (None, [])]
+        line = page.line(name, nth=nth)
+        if name != "Donors":
+            faults += [f"{line}: [{name}] has no {key}; it needs one" for key in absent]
+            continue
+        faults += [f"{line}: [[Donors]] has no grant; write [[Donors.Grant]] below it" for _ in absent]
+        for grant in listed(row.get("Grant", [])):
+            faults += _misfits("Donors.Grant", grant, parameters_of(planning.Grant), page, grants)
+            grants += 1
+    return faults
+
+
+def _lacking(name: str, given: Any, page: Page) -> list[str]:
+    """Name the keys without which a function cannot be called; files are looked at elsewhere."""
+    needed = set(needed_by(_FUNCTIONS[name])) - {*_GIVEN[_FUNCTIONS[name]], "source"}
+    there = given if isinstance(given, dict) else {}
+    return [f"{page.line(name)}: [{name}] has no {key}; it needs one" for key in sorted(needed - {*there})]
+
+
+def _misfits_at_top(name: str, value: Any, page: Page) -> list[str]:
     line = page.line("", name)
     if name == "title":
         return [] if isinstance(value, str) else [f'{line}: title: give a text, for example title = "Plan"']
@@ -289,8 +278,17 @@ def _misfit(value: Any, hint: Any) -> str:
     for kind, fitting, words in _KINDS:
         if isinstance(asked, type) and (asked is kind or (kind in _ABSTRACT and issubclass(asked, kind))):
             number = isinstance(value, bool) and kind is not bool
-            return "" if isinstance(value, fitting) and not number else words
+            right = isinstance(value, fitting) and not number
+            return words if not right else (_misfit_inside(value, inner) if len(inner) == 2 else "")
     return ""
+
+
+def _misfit_inside(table: Mapping[str, Any], hints: tuple[Any, ...]) -> str:
+    """Look at keys, which are years or texts, and at values."""
+    if hints[0] is int and not all(key.isdecimal() for key in table):
+        return "a table by year, like {2027 = 1}"
+    wrongs = ((key, _misfit(value, hints[1])) for key, value in table.items())
+    return next((f"{wrong} for {key}" for key, wrong in wrongs if wrong), "")
 
 
 def _absent(tree: Mapping[str, Any]) -> list[str]:
@@ -300,53 +298,28 @@ def _absent(tree: Mapping[str, Any]) -> list[str]:
         for name in _FUNCTIONS
         if name.startswith("read_") and isinstance(tree.get(name), dict) and "source" not in tree[name]
     ]
+    faults += [
+        f"[{name}] needs [{other}], which the study does not have"
+        for name, others in _NEEDS.items()
+        for other in others
+        if name in tree and other not in tree
+    ]
     if "years" not in tree:
         faults.append("years is missing: name the years of the plan, like years = [2027, 2028, 2029]")
-    if not any(name in tree for name in _RULES):
+    if not any(name in tree for name in RULES):
         faults.append("there is no rule: give at least [[Budget]] with its amount")
     return faults
 
 
-def _definitions(tree: Mapping[str, Any], page: _Page) -> tuple[scoring.Score, ...]:
+def _definitions(tree: Mapping[str, Any], page: Page) -> tuple[scoring.Score, ...]:
     names = tree.get("score", ["RISK", "DISPLACEMENT"] if "read_displacement" in tree else ["RISK"])
     return tuple(
-        _told(page, name, 0, _SCORES[name].with_weights, **tree[name]) if name in tree else _SCORES[name]
+        page.told(name, 0, _SCORES[name].with_weights, **tree[name]) if name in tree else _SCORES[name]
         for name in names
     )
 
 
-def _told(page: _Page, name: str, nth: int, make: Callable[..., Any], **given: Any) -> Any:
-    """Make a value of the study; an error says which table it stands in."""
-    try:
-        return make(**given)
-    except CcmGeoError as reason:
-        failures = getattr(reason, "failures", ())
-        first = str(reason).split("\n", 1)[0]
-        raise DataError(
-            f"{page.file.name}: {page.line(name, nth=nth)}, [{name}]: {first}", failures
-        ) from reason
-    except (TypeError, ValueError) as reason:
-        raise DataError(f"{page.file.name}: {page.line(name, nth=nth)}, [{name}]: {reason}") from reason
-
-
-def _rules(tree: Mapping[str, Any], page: _Page) -> tuple[Any, ...]:
-    rules = []
-    for name, make in _RULES.items():
-        rows = tree.get(name, [])
-        for nth, row in enumerate(rows if isinstance(rows, list) else [rows]):
-            given = {key: _by_year(value) for key, value in row.items()}
-            rules.append(_told(page, name, nth, make, **given))
-    return tuple(rules)
-
-
-def _by_year(value: Any) -> Any:
-    """Turn the keys of a table into years where all of them are numbers, as TOML knows only text."""
-    if isinstance(value, dict) and value and all(key.isdecimal() for key in value):
-        return {int(key): one for key, one in value.items()}
-    return value
-
-
-def _activities(tree: Mapping[str, Any], page: _Page) -> tuple[planning.Activity, ...]:
+def _activities(tree: Mapping[str, Any], page: Page) -> tuple[planning.Activity, ...]:
     """Put the study's own rows in the place of those of the same name and ordnance, or behind the rest."""
     rows = tree.get("Activity", [])
     known = list(planning.ACTIVITIES)
@@ -357,7 +330,7 @@ def _activities(tree: Mapping[str, Any], page: _Page) -> tuple[planning.Activity
                 'for example activity = "clearance"'
             )
         flat = {k: ";".join(v) if isinstance(v, list) else v for k, v in row.items()}
-        (own,) = _told(page, "Activity", nth, read_activities, given=pd.DataFrame([flat]))
+        (own,) = page.told("Activity", nth, read_activities, given=pd.DataFrame([flat]))
         same = [
             i for i, one in enumerate(known) if (one.activity, one.ordnance) == (own.activity, own.ordnance)
         ]
@@ -368,22 +341,22 @@ def _activities(tree: Mapping[str, Any], page: _Page) -> tuple[planning.Activity
     return tuple(known)
 
 
-def _numbers(tree: Mapping[str, Any], page: _Page) -> HarmNumbers:
+def _numbers(tree: Mapping[str, Any], page: Page) -> HarmNumbers:
     given = tree.get("HARM", {})
     changed = {}
     for name, row in given.items() if isinstance(given, dict) else ():
         if name == "beliefs" or name not in HARM.__dataclass_fields__ or not isinstance(row, dict):
             fields = [one for one in HARM.__dataclass_fields__ if one != "beliefs"]
             raise DataError(
-                f"{page.file.name}: {page.line('HARM', name)}: [HARM.{name}]: {_nearest(name, fields)}"
+                f"{page.file.name}: {page.line('HARM', name)}: [HARM.{name}]: {nearest(name, fields)}"
             )
         whole = {"placeholder": False, **row}
         make = functools.partial(replace, getattr(HARM, name))
-        changed[name] = _told(page, f"HARM.{name}", 0, make, **whole)
-    return _told(page, "HARM", 0, functools.partial(replace, HARM), **changed)
+        changed[name] = page.told(f"HARM.{name}", 0, make, **whole)
+    return page.told("HARM", 0, functools.partial(replace, HARM), **changed)
 
 
-def _located(given: Mapping[str, Any], folder: Path, page: _Page, name: str) -> dict[str, Any]:
+def _located(given: Mapping[str, Any], folder: Path, page: Page, name: str) -> dict[str, Any]:
     return {
         key: _files(value, folder, f"{page.file.name}: {page.line(name, key)}, [{name}]")
         if key in _FILES
