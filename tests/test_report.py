@@ -16,6 +16,7 @@ import pytest
 import shapely
 
 from ccm_geo.errors import CRSError, DataError, SourceError
+from ccm_geo.planning import Compact, Complete, Deadline, Donors, Finish, Grant, LockOut, prioritize
 from ccm_geo.report import write_gpkg, write_report
 from ccm_geo.report.sheets import MOST_LETTERS, Sheet, clean_text, number_format, write_book
 from ccm_geo.schemas import Note
@@ -135,6 +136,7 @@ def make_plan(facts):
         gap=0.0,
         cost_usd=5_600.5,
         use=use,
+        bonuses=pd.DataFrame(columns=["rule", "what", "bonus"]),
         notes=(Note("plan", "advice", "Two years are short."),),
         checked=("every budget added up again",),
         run_id="abc123",
@@ -501,3 +503,81 @@ def test_gpkg_replaces_an_old_one_whole(tmp_path, plan, facts):
     write_gpkg(facts.iloc[:2], path)
     assert [name for name, _ in pyogrio.list_layers(path)] == ["hazards"]
     assert [p.name for p in tmp_path.iterdir()] == ["a.gpkg"]
+
+
+@pytest.fixture(scope="module")
+def agreed(tmp_path_factory):
+    """A workbook of three hazards that two donors pay, with a deadline, a promise and bonuses."""
+    options = pd.DataFrame(
+        {
+            "option_id": list("abc"),
+            "hazard_id": ["001", "002", "003"],
+            "year": 2027,
+            "activity": "bac",
+            "state_from": "confirmed",
+            "state_to": "released",
+            "cost_usd": [300.0, 500.0, 900.0],
+            "benefit": [1.0, 2.0, 1.0],
+            "village": ["=1+1", "=1+1", "Orka"],
+            "area_m2": 10_000.0,
+            "cleared_m2": 10_000.0,
+            "cancelled_m2": 0.0,
+            "reduced_m2": 0.0,
+        }
+    )
+    rules = [
+        Donors(Grant("@Norway", 400.0, where={"hazard_id": "001"}), Grant("Pooled fund", {2027: 700.0})),
+        Deadline(2027, least=20_000.0),
+        Finish("001"),
+        LockOut("003"),
+        Complete("village", bonus=0.25),
+        Compact([("001", "002")], worth=0.5),
+    ]
+    path = tmp_path_factory.mktemp("agreed") / "plan.xlsx"
+    return write_report(prioritize(options, rules), make_facts(), path)
+
+
+def test_sheet_who_pays_adds_up_by_grant(agreed):
+    rows = [(r["grant"], r["paid_usd"]) for r in rows_of(agreed, "Who pays")]
+    assert rows == [
+        ("@Norway", 300),
+        ("Total @Norway: 300.00 of 400.00 USD, 100.00 not needed", 300),
+        ("Pooled fund", 500),
+        ("Total Pooled fund: 500.00 of 700.00 USD, 200.00 not needed", 500),
+        ("Total of all grants", 800),
+    ]
+
+
+def test_sheet_bonuses_lists_what_hazards_bring_together(agreed):
+    assert [(r["what"], r["bonus"]) for r in rows_of(agreed, "Bonuses")] == [
+        ("=1+1 by 2027", 0.25),
+        (None, 0.25),
+        ("001 and 002 in 2027", 0.5),
+        (None, 0.5),
+    ]
+    (cell,) = [
+        c for row in openpyxl.load_workbook(agreed)["Bonuses"] for c in row if c.value == "=1+1 by 2027"
+    ]
+    assert cell.data_type == "s"
+
+
+def test_every_rule_of_a_plan_says_how_it_stands(agreed):
+    words = {row["rule"]: row["in_words"] for row in rows_of(agreed, "What each rule costs")}
+    assert words["Deadline 2027"] == "2.0 ha released by the end of 2027, 2.0 asked for: costs nothing"
+    assert words["Finish 001"] == "kept: 1 brought to their last state, the last work in 2027"
+    assert words["LockOut 003"] == "kept; it has no limit that could have a price"
+    assert words["Complete village"] == "1 earned, worth 0.25 accidents averted in all"
+    assert words["Compact"] == "1 earned, worth 0.5 accidents averted in all"
+
+
+def test_bonuses_stand_among_the_numbers_that_have_no_source(agreed):
+    rows = [r for r in rows_of(agreed, "Assumptions and sources") if r["about"] == "rule"]
+    assert [(r["of"], r["number"], r["value"]) for r in rows] == [
+        ("Complete village", "bonus", 0.25),
+        ("Compact", "worth", 0.5),
+    ]
+    assert all("no source" in r["source"] for r in rows)
+
+
+def test_plan_without_donors_and_bonuses_has_no_sheets_for_them(book):
+    assert not {"Who pays", "Bonuses"} & set(openpyxl.load_workbook(book).sheetnames)

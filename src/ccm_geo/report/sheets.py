@@ -25,9 +25,10 @@ _FORMATS = (
     (re.compile(r"share|^(p_|percent)|_pct$"), "0.0%"),
     (re.compile(r"^price|_price"), "0.000E+00"),
     (re.compile(r"usd_per"), "#,##0.00"),
-    (re.compile(r"score|(^|: )from_|team_months|_min$|weight"), "0.0"),
-    (re.compile(r"usd|_m2|m2_per|people|arrivals|accidents_near|population"), "#,##0"),
-    (re.compile(r"harm|benefit"), "#,##0.0000"),
+    (re.compile(r"^(limit|used)$"), "#,##0.0"),
+    (re.compile(r"score|(^|: )from_|team_months|_min$|weight|road_km"), "0.0"),
+    (re.compile(r"usd|_m2|m2_per|people|arrivals|accidents_near|population|person_min"), "#,##0"),
+    (re.compile(r"harm|benefit|bonus"), "#,##0.0000"),
 )
 
 

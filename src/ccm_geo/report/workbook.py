@@ -8,7 +8,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from xlsxwriter.exceptions import XlsxWriterException
 
@@ -20,6 +19,7 @@ from ccm_geo.planning.activities import sources_table
 from ccm_geo.schemas import Note, describe, notes_of
 from ccm_geo.scoring import Score
 
+from .rule_sheets import rule_numbers, rules_sheet, together_sheets
 from .sheets import Sheet, write_book
 
 DISCLAIMER = (
@@ -46,6 +46,16 @@ _MEANINGS = {
     "facilities_near": "clinics, schools and the like within the distance chosen",
     "arrivals": "displaced people expected to arrive within reach in the coming 12 months",
     "travel_min": "minutes by road to the nearest facility of the kind chosen",
+    "road_km_cut": "kilometers of road that the hazard cuts",
+    "road_km_alone": "kilometers of road that no other open hazard cuts: releasing this one opens them",
+    "roads_cut": "roads that the hazard cuts",
+    "detour_min": "minutes that the way to the nearest facility is longer because hazards cut roads",
+    "detour_state": "reached, delayed, cut off (a way only where hazards are released), no way, or unknown",
+    "people_reconnected": "people cut off who would have a way again if this hazard alone were released",
+    "places_reconnected": "places cut off that would have a way again if this hazard alone were released",
+    "person_min_saved": "minutes saved on one trip of everyone, if this hazard alone were released; such "
+    "gains do not add up over hazards",
+    "people_sooner": "people whose trip would get shorter if this hazard alone were released",
     "area_m2": "area of the outline, square metres, measured in an equal-area projection",
     "area_recorded_m2": "area as the record has it, square metres",
     "harm": "expected accidents a year, the mean of the model",
@@ -55,12 +65,18 @@ _MEANINGS = {
     "first_year": "the first year in which the plan does something there",
     "reason": "why the plan takes it or leaves it",
     "cost_usd": "cost of the activity, US dollars",
+    "teams": "own teams of the region, or teams visiting from elsewhere",
     "team_months": "work of one team for a month",
     "benefit": "accidents averted over the years of the plan; it adds up",
     "cancelled_m2": "land released by non-technical survey, square metres",
     "reduced_m2": "land released by technical survey, square metres",
     "cleared_m2": "land released by clearance, square metres",
     "left_m2": "recorded land still there after the activity, square metres",
+    "limit": "what the rule allows, or asks for at least (deadlines, floors)",
+    "used": "what the plan takes of it, or reaches",
+    "grant": "the grant that pays",
+    "paid_usd": "what the grant pays of these activities, US dollars",
+    "bonus": "what hazards bring together beyond the benefit of each, in the unit of the benefit",
     "price": "what one more unit of the limit would add to the benefit",
     "price_gap": "benefit that the area lacks, at the plan's prices, to be worth its cost",
     "placeholder": "yes where a number behind the row is a placeholder that must be replaced",
@@ -80,8 +96,9 @@ def write_report(
 ) -> Path:
     """Write the workbook that goes with a plan.
 
-    Sheets: Read me, Ranked list (every hazard), Score parts, Plan by year, What each rule costs, Not in the
-    plan, Data problems, Assumptions and sources. The file is written whole or not at all; nothing in it
+    Sheets: Read me, Ranked list (every hazard), Score parts, Plan by year, What each rule costs, Who pays (of
+    a plan with `Donors`), Bonuses (of a plan that earns some), Not in the plan, Data problems, Assumptions
+    and sources. The file is written whole or not at all; nothing in it
     is a formula or a link, whatever the names in the data look like; a missing value is an empty cell.
 
     Parameters
@@ -139,7 +156,8 @@ def write_report(
         _ranked(plan, facts, tables, harm),
         _parts(facts, tables),
         _by_year(plan, facts),
-        _rules(plan),
+        rules_sheet(plan),
+        *together_sheets(plan),
         _not_in_plan(plan, facts, tables),
         _problems(notes_of(facts, *sources, *tables.values(), harm, plan)),
         _assumptions(plan, definitions, harm),
@@ -205,7 +223,7 @@ def _ranked(
     parts.append(plain[_there(plain, _WHO)])
     if harm is not None:
         parts.append(_first_year_of(harm, facts))
-    parts.append(plain[[*_measures(plain), *_there(plain, ("area_m2",))]])
+    parts.append(plain[[*_measures(plain), *_there(plain, ("detour_state", "area_m2"))]])
     said = _reasons(plan, facts)
     parts.append(said[_there(said, ("activities", "first_year", "reason"))])
     table = pd.concat(parts, axis=1)
@@ -290,31 +308,6 @@ def _money_used(plan: Plan, year: Any) -> str:
     return f"{spoken}, {used:,.0f} of {limit:,.0f} USD ({used / limit:.1%})"
 
 
-def _rules(plan: Plan) -> Sheet:
-    use = pd.DataFrame(plan.use).reset_index(drop=True)
-    money = {rule.title for rule in plan.rules if getattr(rule, "of", "") == "cost_usd"}
-    if len(use):
-        unit = plan.benefit_unit
-        use["in_words"] = [
-            _spoken_price(float(price), unit, "100,000 USD" if rule in money else "1")
-            for price, rule in zip(use["price"], use["rule"], strict=True)
-        ]
-    else:
-        use = pd.DataFrame({"note": ["The plan keeps no rules."]})
-    about = "What each rule allowed, what the plan used of it, and what one more unit would be worth."
-    return Sheet(name="What each rule costs", table=use, about=about)
-
-
-def _spoken_price(price: float, unit: str, step: str) -> str:
-    if not np.isfinite(price):
-        return "no price is known"
-    if price == 0:
-        return "costs nothing: a little more or less of it changes nothing"
-    size = 100_000 if step.endswith("USD") else 1
-    worth = "bring about" if price > 0 else "cost about"
-    return f"{step} more here would {worth} {abs(price) * size:.3g} {unit}"
-
-
 def _not_in_plan(plan: Plan, facts: pd.DataFrame, scores: Mapping[str, pd.DataFrame]) -> Sheet:
     plain = _plain(facts)
     said = _reasons(plan, facts)
@@ -365,6 +358,8 @@ def _assumptions(plan: Plan, definitions: Sequence[Score | HarmNumbers], harm: p
     known = plan.options.attrs.get("activities")
     blocks = [] if known is None else [sources_table(known).rename(columns={"activity": "of"})]
     blocks = [block.assign(about="activity") for block in blocks]
+    own = rule_numbers(plan)
+    blocks += [own] if len(own) else []
     blocks += [_score_rows(recipe) for recipe in definitions if isinstance(recipe, Score)]
     if harm is not None:
         given = [numbers for numbers in definitions if isinstance(numbers, HarmNumbers)]

@@ -1,0 +1,156 @@
+"""The sheets about rules: what each allowed and cost, who pays, and what hazards bring together."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ccm_geo.planning import Compact, Complete, Deadline, Donors, Finish, Plan, paid_by
+
+from .sheets import Sheet
+
+_NO_SOURCE = "chosen for this plan; no source puts a number to it"
+
+
+def rules_sheet(plan: Plan) -> Sheet:
+    """Say of every rule what it allowed, what the plan used, and what one more unit would be worth."""
+    use = pd.DataFrame(plan.use).reset_index(drop=True)
+    by_title = {rule.title: rule for rule in plan.rules}
+    if len(use):
+        use["in_words"] = [
+            _spoken_limit(row, by_title.get(row["rule"]), plan.benefit_unit) for row in use.to_dict("records")
+        ]
+    told = set(use["rule"]) if len(use) else set()
+    others = pd.DataFrame(
+        [
+            {"rule": title, "row": title, "in_words": _spoken_rule(rule, plan)}
+            for title, rule in by_title.items()
+            if title not in told
+        ]
+    )
+    use = pd.concat([block for block in (use, others) if len(block)]) if len(use) + len(others) else use
+    if not len(use):
+        use = pd.DataFrame({"note": ["The plan keeps no rules."]})
+    about = "What each rule allowed, what the plan used of it, and what one more unit would be worth."
+    return Sheet(name="What each rule costs", table=use, about=about)
+
+
+def _spoken_limit(row: dict[Any, Any], rule: Any, unit: str) -> str:
+    price = float(row["price"])
+    if isinstance(rule, Deadline):
+        return _spoken_deadline(rule, float(row["limit"]), float(row["used"]), price, unit)
+    money = isinstance(rule, Donors) or getattr(rule, "of", "") == "cost_usd"
+    return _spoken_price(price, unit, "100,000 USD" if money else "1")
+
+
+def _spoken_price(price: float, unit: str, step: str) -> str:
+    if not np.isfinite(price):
+        return "no price is known"
+    if price == 0:
+        return "costs nothing: a little more or less of it changes nothing"
+    size = 100_000 if step.endswith("USD") else 1
+    worth = "bring about" if price > 0 else "cost about"
+    return f"{step} more here would {worth} {abs(price) * size:.3g} {unit}"
+
+
+def _spoken_deadline(rule: Deadline, goal: float, done: float, price: float, unit: str) -> str:
+    """Say how a deadline stands: land in hectares, hazards by number."""
+    size, what = (1e4, "ha") if rule.of == "area" else (1.0, "hazards")
+    shown = ",.1f" if rule.of == "area" else ",.0f"
+    state = (
+        f"{done / size:{shown}} {what} released by the end of {rule.year}, {goal / size:{shown}} asked for"
+    )
+    if not np.isfinite(price):
+        return state
+    if price == 0:
+        return f"{state}: costs nothing"
+    return f"{state}: it binds; 1 {what.rstrip('s')} more would cost about {abs(price) * size:.3g} {unit}"
+
+
+def _spoken_rule(rule: Any, plan: Plan) -> str:
+    """Say how a rule stands that has no limit: promises and bonuses."""
+    if isinstance(rule, (Complete, Compact)):
+        own = plan.bonuses[plan.bonuses["rule"] == rule.title]
+        return f"{len(own):,} earned, worth {own['bonus'].sum():,.4g} {plan.benefit_unit} in all"
+    if isinstance(rule, Finish):
+        last = plan.reasons["last_year"].reindex(list(rule.hazards)).max()
+        when = "" if pd.isna(last) else f", the last work in {last:.0f}"
+        return f"kept: {len(rule.hazards):,} brought to their last state{when}"
+    return "kept; it has no limit that could have a price"
+
+
+def together_sheets(plan: Plan) -> list[Sheet]:
+    """Give the sheets that only some plans have: who pays, and bonuses."""
+    donors = [rule for rule in plan.rules if isinstance(rule, Donors)]
+    sheets = [_who_pays(plan, donors)] if donors else []
+    return [*sheets, _bonuses(plan)] if len(plan.bonuses) else sheets
+
+
+def _who_pays(plan: Plan, donors: Sequence[Donors]) -> Sheet:
+    about = (
+        "What each grant pays: one of many splits that keep every grant to its purpose; narrow grants, and "
+        "money about to lapse, are spent first."
+    )
+    if len(donors) > 1:
+        words = f"The plan keeps {len(donors)} sets of grants; each pays all of it, so no split is shown."
+        return Sheet(name="Who pays", table=pd.DataFrame({"note": [words]}), about=about)
+    split = paid_by(plan, by=[c for c in ("year", "activity") if c in plan.table])
+    left = split.attrs["left_usd"]
+    blocks = []
+    for grant in donors[0].grants:
+        rows = split[split["grant"] == grant.name]
+        paid = rows["paid_usd"].sum()
+        words = (
+            f"Total {grant.name}: {paid:,.2f} of {grant.total:,.2f} USD, {left[grant.name]:,.2f} not needed"
+        )
+        blocks.append((rows, {"grant": words, "paid_usd": paid}))
+    whole = {"grant": "Total of all grants", "paid_usd": split["paid_usd"].sum()}
+    return _with_totals("Who pays", about, [*blocks, (split.iloc[:0], whole)])
+
+
+def _bonuses(plan: Plan) -> Sheet:
+    about = (
+        f"What hazards bring together, beyond the benefit of each, in {plan.benefit_unit}: communities "
+        "completed, neighbors worked on in one year."
+    )
+    blocks = [
+        (rows, {"rule": f"Total {title}: {len(rows):,}", "bonus": rows["bonus"].sum()})
+        for title, rows in plan.bonuses.groupby("rule", sort=False)
+    ]
+    return _with_totals("Bonuses", about, blocks)
+
+
+def _with_totals(name: str, about: str, blocks: Sequence[tuple[pd.DataFrame, dict[str, Any]]]) -> Sheet:
+    """Put a line of totals under each block of rows."""
+    parts: list[pd.DataFrame] = []
+    totals: set[int] = set()
+    at = 0
+    for rows, total in blocks:
+        at += len(rows)
+        totals.add(at)
+        at += 1
+        line = pd.DataFrame([{column: total.get(column) for column in rows.columns}])
+        parts += [rows.astype(object), line.astype(object)]
+    table = pd.concat([part for part in parts if len(part)], ignore_index=True)
+    return Sheet(name=name, table=table, about=about, totals=frozenset(totals))
+
+
+def rule_numbers(plan: Plan) -> pd.DataFrame:
+    """List the numbers in rules that stand beside accidents averted: bonuses, and the worth of neighbors."""
+    rows = []
+    for rule in plan.rules:
+        if isinstance(rule, Complete):
+            given = rule.bonus.values() if hasattr(rule.bonus, "values") else [rule.bonus]
+            rows.append(_number(rule.title, "bonus", [float(b) for b in given], plan.benefit_unit))
+        elif isinstance(rule, Compact):
+            rows.append(_number(rule.title, "worth", [float(rule.worth)], plan.benefit_unit))
+    return pd.DataFrame(rows)
+
+
+def _number(title: str, name: str, given: Sequence[float], unit: str) -> dict[str, Any]:
+    low, high = min(given, default=0.0), max(given, default=0.0)
+    row: dict[str, Any] = {"about": "rule", "of": title, "number": name, "unit": unit, "source": _NO_SOURCE}
+    if low == high:
+        return row | {"value": low}
+    return row | {"reason": f"differs by name, from {low:g} to {high:g}"}
