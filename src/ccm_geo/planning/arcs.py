@@ -149,6 +149,10 @@ class Arcs:
             **{name: getattr(self, name)[which] for name in per_arc},
         )
 
+    def each_alone(self) -> "Arcs":
+        """Let every hazard decide for itself, whatever hazards bring together."""
+        return replace(self, blocks=Blocks.alone(len(self.start), self.years))
+
     @property
     def final(self) -> Mask:
         """Say which arcs bring their hazard to a state in which it is done."""

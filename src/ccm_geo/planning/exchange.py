@@ -1,10 +1,11 @@
-"""Improves a plan where few hazards share many limits: blocks change choices at random, ever more choosily.
+"""Improves a plan where few hazards share many limits: they change choices at random, ever more choosily.
 
-Simulated annealing over what whole blocks do (a hazard's path, or the paths of hazards that are completed
-together). Breaking a limit costs several times its price, so the search walks
-through plans that are slightly too dear and comes back. It proves nothing; it finds good plans quickly.
+Simulated annealing over whole paths, of one hazard, of two, or of all that are completed together. Breaking
+a limit costs more the longer it stays broken, so the search walks through plans that are slightly too
+dear and comes back. It proves nothing; it finds good plans quickly.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -13,240 +14,376 @@ import numpy as np
 import numpy.typing as npt
 
 from .arcs import Arcs
+from .choices import Choices
 from .listing import Floats, Ints, Mask
-from .prices import Rows, losses_at, values_at, walk
+from .master import fines
+from .prices import Rows
 
 A: TypeAlias = npt.NDArray[Any]
-_HEAT = 0.04, 0.0005  # quantile of what choices fall short of their price: how bold the search begins
-_FIRM = (
-    (2.0,),
-    (1.0, 4.0, 16.0),
-)  # what breaking a row costs at first, in prices; in the end thirty times that
-_ROUNDS = 40  # rounds of candidates, each through a block's next nearest option in turn
-_OPEN = 8_000  # blocks that may change; of more, those whose next best choice falls short by least
-_ROUNDS_OF_MANY = 8
-_MOST_NUMBERS = 40_000_000  # candidates times rows: 320 MB
+_HEAT = 0.002  # quantile of what choices fall short of their price: how bold the search begins
+_SETTLE = 0.2  # share of the exchanges that only fill what is left, after a repair
+_EPOCHS = 400  # how often what it costs to break a row is set anew
+_RISE = 30.0  # what breaking a row costs beyond its price in the end, in prices
+_DEARER, _CHEAPER = 1.25, 0.94  # for rows that are broken, and for those that are not
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Choices:
-    """Candidate choices, those of a block together; the first of each block is to do nothing.
-
-    `arc` and `choice` say which arcs each choice takes.
-    """
-
-    first: Ints
-    benefit: Floats
-    use: Floats
-    arc: Ints
-    choice: Ints
-    begin: Ints
-
-
-def exchanged(arcs: Arcs, rows: Rows, prices: Floats, start: Mask, *, tries: int, seed: int) -> Mask | None:
-    """Look for a better plan by random exchange; None where there would be too much to keep in memory.
+class Ties:
+    """What choices of several hazards bring together, as the exchange needs it.
 
     Parameters
     ----------
-    arcs, rows
-        The model; blocks with a marked hazard keep what they have.
+    done
+        Year from 0 in which each choice has its hazard done, shape ``(choices,)``.
+    block
+        Block of each open hazard; -1 where it brings nothing with others.
+    first, members
+        Open hazards of block b: ``members[first[b] : first[b + 1]]``.
+    bonus
+        By block and year, with a last year "never" of 0; less what settled hazards of the block delay.
+    begin, moves
+        Choices of a whole block that are tried together: ``moves[begin[s] : begin[s + 1]]``.
+    """
+
+    done: Ints
+    block: Ints
+    first: Ints
+    members: Ints
+    bonus: Floats
+    begin: Ints
+    moves: Ints
+
+    @classmethod
+    def of(cls, arcs: Arcs, pool: Choices, plans: Iterable[Mask]) -> "Ties":
+        """Look up completions; whole blocks are moved to what they do in some plans.
+
+        Parameters
+        ----------
+        arcs
+            With the blocks that decide together.
+        pool
+            Choices of single hazards.
+        plans
+            Arcs taken, by plan.
+        """
+        years, blocks = arcs.years, arcs.blocks
+        entry = np.repeat(np.arange(len(pool.benefit)), np.diff(pool.arcs.indptr))
+        arc = pool.arcs.indices
+        done = np.full(len(pool.benefit), years)
+        last = arcs.final[arc]
+        np.minimum.at(done, entry[last], arcs.year[arc[last]].astype(np.int64))
+        together = blocks.bonus[:, 0] > 0
+        block = np.where(together[blocks.of], blocks.of, -1)
+        settled = np.ones(len(block), bool)
+        settled[pool.blocks] = False
+        late = np.zeros(len(together), np.int64)
+        known = settled & (block >= 0)
+        np.maximum.at(late, block[known], arcs.done(pool.settled)[known])
+        bonus = np.column_stack([blocks.bonus, np.zeros(len(together))])
+        bonus = bonus[np.arange(len(together))[:, None], np.maximum(np.arange(years + 1), late[:, None])]
+        own = block[pool.blocks]
+        order = np.argsort(own, kind="stable")
+        order = order[own[order] >= 0]
+        first = np.searchsorted(own[order], np.arange(len(together) + 1))
+        begin, moves = _block_moves(arcs, pool, own, plans)
+        return cls(done=done, block=own, first=first, members=order, bonus=bonus, begin=begin, moves=moves)
+
+
+def _block_moves(arcs: Arcs, pool: Choices, own: Ints, plans: Iterable[Mask]) -> tuple[Ints, Ints]:
+    alone = arcs.each_alone()
+    sizes, moves = [], []
+    for plan in plans:
+        choice = pool.of_plan(alone, plan)
+        use = np.nonzero((own >= 0) & (choice >= 0))[0]
+        use = use[np.argsort(own[use], kind="stable")]
+        moves.append(choice[use])
+        sizes.append(np.unique(own[use], return_counts=True)[1])
+    if not moves:
+        return np.zeros(1, np.int64), np.zeros(0, np.int64)
+    return np.concatenate([[0], np.cumsum(np.concatenate(sizes))]), np.concatenate(moves)
+
+
+def exchanged(
+    pool: Choices, rows: Rows, prices: Floats, start: Ints, ties: Ties, *, tries: int, seed: int
+) -> tuple[Ints, bool]:
+    """Look for a better plan by random exchange.
+
+    Parameters
+    ----------
+    pool, rows
+        Choices of single hazards, and rows.
     prices
         Prices of the rows, which say what breaking them costs.
     start
-        Arcs taken to begin with; they may break rows.
+        Choice of each open hazard to begin with; together they may break rows.
+    ties
+        What choices bring together.
     tries
         How many exchanges are tried.
     seed
         Where the random numbers begin.
+
+    Returns
+    -------
+    tuple
+        Choice of each open hazard; whether they break no row.
     """
-    found = _candidates(arcs, rows, prices, start)
-    if found is None:
-        return None
-    paid = np.abs(prices)
-    typical = float(paid[paid > 0].mean()) if paid.any() else 1.0
-    blocks = len(arcs.blocks.bonus)
-    many = int(blocks > _OPEN)  # few blocks need bold steps, of many a small one always fits
-    gains = np.abs(found.benefit - found.use @ prices)
-    heat = float(np.quantile(gains[gains > 0], _HEAT[many])) if (gains > 0).any() else 1.0
-    room = 1e-10 * np.maximum(np.abs(np.where(np.isfinite(rows.upper), rows.upper, 0.0)), 1.0)
-    best = np.empty(blocks, np.int64)
-    for firm in _FIRM[many]:
-        weight = firm * np.maximum(paid, 0.25 * typical)
-        limits = rows.lower, rows.upper, weight, room
-        if _anneal(found.first, found.benefit, found.use, *limits, found.begin, tries, heat, seed, best):
-            break
-    else:
-        return None
-    taken = np.zeros(len(arcs.benefit), bool)
-    chosen = np.zeros(len(found.benefit), bool)
-    chosen[best] = True
-    taken[found.arc[chosen[found.choice]]] = True
-    return taken
+    hazards = len(pool.blocks)
+    gains = np.abs(pool.benefit - pool.use @ prices)
+    heat = float(np.quantile(gains[gains > 0], _HEAT)) if (gains > 0).any() else 1.0
+    limits = np.concatenate([rows.upper, rows.lower])
+    size = np.abs(np.where(np.isfinite(limits), limits, 0.0)).reshape(2, -1).max(axis=0)
+    room, charge = 1e-10 * np.maximum(size, 1.0), fines(pool, prices)
+    best = np.empty(hazards, np.int64)
+    good = _anneal(
+        pool.first, pool.owner, pool.benefit, pool.use.indptr, pool.use.indices, pool.use.data,
+        pool.spent.copy(), rows.lower, rows.upper, charge, room, ties.done, ties.block, ties.first,
+        ties.members, ties.bonus, ties.begin, ties.moves, start.copy(), tries, heat, seed, best,
+    )  # fmt: skip
+    return best, good
 
 
-def _candidates(arcs: Arcs, rows: Rows, prices: Floats, start: Mask) -> _Choices | None:
-    """Collect each block's best choices through its options of least loss, doing nothing, and today's choice."""
-    value = values_at(arcs, rows, prices)
-    keys, block = rows.pattern.shape[0], arcs.blocks.of[arcs.hazard]
-    taken, _, _ = walk(arcs, value, keys)
-    loss = losses_at(arcs, value)
-    rank = _ranks(block, loss)
-    blocks = len(arcs.blocks.bonus)
-    if blocks * len(rows.lower) * 10 > _MOST_NUMBERS:
-        return None
-    pull = 1.0 + 2.0 * np.bincount(block, weights=np.abs(value), minlength=blocks) + arcs.blocks.bonus[:, 0]
-    short = np.full(blocks, np.inf)
-    np.minimum.at(short, block, np.where(taken, np.inf, loss))
-    settled = np.zeros(blocks, bool)
-    settled[arcs.blocks.of[arcs.marks > 0]] = True
-    if blocks > _OPEN:
-        settled = settled | (short > np.partition(short, _OPEN)[_OPEN])
-    fixed = settled[block]
-    found = [start & ~fixed, taken & ~fixed]
-    rounds = _ROUNDS if blocks <= _OPEN else _ROUNDS_OF_MANY
-    for turn in range(min(rounds, int(rank.max(initial=-1)) + 1)):
-        forced = (rank == turn) & np.isfinite(loss)
-        through, _, _ = walk(arcs, value + np.where(forced, pull[block], 0.0), keys)
-        hit = np.bincount(block[forced & through], minlength=blocks) > 0
-        found.append(through & hit[block] & ~fixed)
-    return _distinct(arcs, rows, found, start & fixed)
-
-
-def _ranks(block: Ints, loss: Floats) -> Ints:
-    """Put the options of each block in the order of their loss, from 0."""
-    order = np.lexsort((loss, block))
-    first = np.concatenate([[0], np.cumsum(np.bincount(block))])
-    rank = np.empty(len(loss), np.int64)
-    rank[order] = np.arange(len(loss)) - first[block[order]]
-    return rank
-
-
-def _distinct(arcs: Arcs, rows: Rows, found: list[Mask], fixed: Mask) -> _Choices | None:
-    block = arcs.blocks.of[arcs.hazard]
-    blocks, count = len(arcs.blocks.bonus), len(arcs.benefit)
-    noise = np.random.default_rng(0).integers(1, 2**62, count, dtype=np.int64)
-    prints = [np.zeros(blocks, np.int64) for _ in found]
-    for p, t in zip(prints, found, strict=True):
-        np.bitwise_xor.at(p, block[t], noise[t])
-    bonus = np.stack([np.zeros(blocks), *(arcs.brought(t) for t in found)])
-    owner = np.concatenate([np.arange(blocks), *(np.arange(blocks) for _ in found)])
-    mark = np.concatenate([np.zeros(blocks, np.int64), *prints])
-    turn = np.repeat(np.arange(-1, len(found)), blocks)
-    _, unique = np.unique(np.column_stack([owner, mark]), axis=0, return_index=True)
-    unique = unique[np.lexsort((turn[unique], owner[unique]))]
-    owner, turn = owner[unique], turn[unique]
-    if len(unique) * max(len(rows.lower), 1) > _MOST_NUMBERS:
-        return None
-    place = np.full((blocks, len(found) + 1), -1, np.int64)
-    place[owner, turn + 1] = np.arange(len(unique))
-    arc, choice = [], []
-    for i, t in enumerate(found):
-        which = np.nonzero(t)[0]
-        to = place[block[which], i + 1]
-        arc.append(which[to >= 0])
-        choice.append(to[to >= 0])
-    settled = np.nonzero(fixed)[0]
-    arc.append(settled)
-    choice.append(place[block[settled], 0])  # a settled block's only choice stands where "nothing" would
-    arcs_of, choice_of = np.concatenate(arc), np.concatenate(choice)
-    benefit = np.bincount(choice_of, weights=arcs.benefit[arcs_of], minlength=len(unique)).astype(float)
-    held = np.unique(block[fixed])
-    bonus[0, held] = arcs.brought(fixed)[held]
-    benefit += bonus[turn + 1, owner]
-    keys = rows.pattern.shape[0]
-    use = np.zeros((len(unique), len(rows.lower)))
-    for key, coef in zip(arcs.keys, arcs.coefs, strict=True):
-        share = rows.pattern[np.minimum(key[arcs_of], keys - 1)] * coef[arcs_of][:, None]
-        np.add.at(use, choice_of, np.asarray(share.todense()))
-    begin = np.where(place[:, 1] >= 0, place[:, 1], place[:, 0])
-    begin[held] = place[held, 0]
-    first = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=blocks))])
-    return _Choices(first=first, benefit=benefit, use=use, arc=arcs_of, choice=choice_of, begin=begin)
-
-
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _anneal(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one loop for the compiler
     first: A,
+    owner: A,
     benefit: A,
+    at: A,
+    row: A,
     use: A,
+    total: A,
     lower: A,
     upper: A,
     weight: A,
     room: A,
-    begin: A,
+    done: A,
+    block: A,
+    block_first: A,
+    members: A,
+    bonus: A,
+    set_first: A,
+    sets: A,
+    now: A,
     tries: int,
     heat: float,
     seed: int,
     best: A,
 ) -> bool:
-    """Fill `best` with a path per hazard; says whether a plan was found that breaks no row."""
-    hazards, count = len(first) - 1, use.shape[1]
-    now = begin.copy()
-    total = np.zeros(count)
-    gained = 0.0
+    """Fill `best` with a choice per hazard; says whether a plan was found that breaks no row."""
+    hazards, gained, broken = len(first) - 1, 0.0, 0
+    had, longest = np.zeros(len(bonus)), 2
     for h in range(hazards):
         gained += benefit[now[h]]
-        for r in range(count):
-            total[r] += use[now[h], r]
+        for j in range(at[now[h]], at[now[h] + 1]):
+            total[row[j]] += use[j]
+    for b in range(len(bonus)):
+        longest = max(longest, block_first[b + 1] - block_first[b])
+        had[b] = _brought(b, block_first, members, now, done, bonus)
+        gained += had[b]
+    for r in range(len(total)):
+        broken += int(total[r] > upper[r] + room[r] or total[r] < lower[r] - room[r])
+    step, touched = np.zeros(len(total)), np.empty(len(total), np.int64)
+    is_touched = np.zeros(len(total), np.bool_)
     top, found = -np.inf, False
     state = np.uint64(seed * 2654435761 + 88172645463325252)
-    cooling, firmer = 1e-3 ** (1.0 / max(tries, 1)), 30.0 ** (1.0 / max(tries, 1))
-    firm = 1.0
+    settle = tries - int(_SETTLE * tries)
+    cooling, epoch, charge = 1e-3 ** (1.0 / max(tries, 1)), max(tries // _EPOCHS, 1), weight.copy()
     free = np.nonzero(first[1:] - first[:-1] > 1)[0]
     if len(free) == 0:
         tries = 0
-    moves, paths = np.empty(2, np.int64), np.empty(2, np.int64)
     best[:] = now
+    if broken == 0:
+        top, found = gained, True
     changed, is_changed, many_changed = np.empty(hazards, np.int64), np.zeros(hazards, np.bool_), 0
-    for _ in range(tries):
+    moves, into, then = np.empty(longest, np.int64), np.empty(longest, np.int64), now.copy()
+    for turn in range(tries):
         heat *= cooling
-        firm *= firmer
-        change, many = 0.0, 0
-        for _ in range(2):
-            state ^= state << np.uint64(13)
-            state ^= state >> np.uint64(7)
-            state ^= state << np.uint64(17)
-            h = free[int((state >> np.uint64(33)) % np.uint64(len(free)))]
-            choices = first[h + 1] - first[h]
-            p = first[h] + int((state & np.uint64(0xFFFF)) % np.uint64(choices))
-            if p == now[h] or (many == 1 and h == moves[0]):
-                continue
-            moves[many], paths[many] = h, p
-            change += benefit[p] - benefit[now[h]]
-            many += 1
-            if state & np.uint64(1 << 20):
-                break
+        if turn == settle:
+            _repair(owner, benefit, at, row, use, total, lower, upper, weight, room, now)
+            gained, broken = 0.0, 0
+            for h in range(hazards):
+                gained += benefit[now[h]]
+                then[h] = now[h]
+            for b in range(len(bonus)):
+                had[b] = _brought(b, block_first, members, now, done, bonus)
+                gained += had[b]
+            for r in range(len(total)):
+                broken += int(total[r] > upper[r] + room[r] or total[r] < lower[r] - room[r])
+                charge[r] = max(charge[r], 1e3 * weight[r])
+            is_changed[:] = False
+            many_changed = 0
+            if broken == 0 and gained > top:
+                top, found = gained, True
+                best[:] = now
+            else:
+                for h in range(hazards):
+                    changed[h], is_changed[h] = h, True
+                many_changed = hazards
+        elif turn % epoch == 0 and turn < settle:
+            for r in range(len(total)):
+                level = weight[r] * (1.0 + _RISE * (turn / settle) ** 4)
+                if total[r] > upper[r] + room[r] or total[r] < lower[r] - room[r]:
+                    charge[r] = max(charge[r] * _DEARER, level)
+                else:
+                    charge[r] = max(charge[r] * _CHEAPER, level)
+        gain, many = 0.0, 0
+        if len(set_first) > 1 and turn % 16 == 0:
+            state = _next(state)
+            s = int((state >> np.uint64(33)) % np.uint64(len(set_first) - 1))
+            for j in range(set_first[s], set_first[s + 1]):
+                h = owner[sets[j]]
+                if sets[j] != now[h]:
+                    moves[many], into[many] = h, sets[j]
+                    many += 1
+        else:
+            for _ in range(2):
+                state = _next(state)
+                h = free[int((state >> np.uint64(33)) % np.uint64(len(free)))]
+                p = first[h] + int((state & np.uint64(0xFFFF)) % np.uint64(first[h + 1] - first[h]))
+                if p == now[h] or (many == 1 and h == moves[0]):
+                    continue
+                moves[many], into[many] = h, p
+                many += 1
+                if state & np.uint64(1 << 20):
+                    break
         if many == 0:
             continue
-        gain, broken = change, False
-        for r in range(count):
-            step = 0.0
-            for i in range(many):
-                step += use[paths[i], r] - use[now[moves[i]], r]
-            after = total[r] + step
-            if step != 0.0:
-                old = max(total[r] - upper[r], 0.0) + max(lower[r] - total[r], 0.0)
-                new = max(after - upper[r], 0.0) + max(lower[r] - after, 0.0)
-                change -= firm * weight[r] * (new - old)
-            if after > upper[r] + room[r] or after < lower[r] - room[r]:
-                broken = True
-        if change < 0.0:
-            dice = float(state >> np.uint64(11)) / 9007199254740992.0
-            if dice >= np.exp(change / heat):
-                continue
-        gained += gain
+        some = 0
         for i in range(many):
-            for r in range(count):
-                total[r] += use[paths[i], r] - use[now[moves[i]], r]
-            now[moves[i]] = paths[i]
-            if not is_changed[moves[i]]:
-                is_changed[moves[i]] = True
-                changed[many_changed] = moves[i]
+            h = moves[i]
+            gain += benefit[into[i]] - benefit[now[h]]
+            then[h] = into[i]
+            for side in range(2):
+                p = into[i] if side == 0 else now[h]
+                for j in range(at[p], at[p + 1]):
+                    r = row[j]
+                    if not is_touched[r]:
+                        is_touched[r] = True
+                        touched[some] = r
+                        step[r] = 0.0
+                        some += 1
+                    step[r] += use[j] if side == 0 else -use[j]
+        for i in range(many):
+            b = block[moves[i]]
+            if b >= 0 and (i == 0 or b != block[moves[i - 1]]):
+                gain += _brought(b, block_first, members, then, done, bonus) - had[b]
+        change, more_broken = gain, 0
+        for i in range(some):
+            r = touched[i]
+            is_touched[r] = False
+            x, y = total[r], total[r] + step[r]
+            old, new = max(x - upper[r], lower[r] - x, 0.0), max(y - upper[r], lower[r] - y, 0.0)
+            change -= charge[r] * (new - old)
+            more_broken += int(new > room[r]) - int(old > room[r])
+        dice = 0.0
+        if change < 0.0:
+            state = _next(state)
+            dice = float(state >> np.uint64(11)) / 9007199254740992.0
+        if turn >= settle:
+            refused = change < 0.0 or more_broken > 0
+        else:
+            refused = change < 0.0 and dice >= np.exp(change / heat)
+        if refused:
+            for i in range(many):
+                then[moves[i]] = now[moves[i]]
+            continue
+        gained += gain
+        broken += more_broken
+        for i in range(some):
+            total[touched[i]] += step[touched[i]]
+        for i in range(many):
+            h = moves[i]
+            now[h] = into[i]
+            if not is_changed[h]:
+                is_changed[h] = True
+                changed[many_changed] = h
                 many_changed += 1
-        if not broken and gained > top:
+        for i in range(many):
+            b = block[moves[i]]
+            if b >= 0:
+                had[b] = _brought(b, block_first, members, now, done, bonus)
+        if broken == 0 and gained > top:
             top, found = gained, True
             for i in range(many_changed):
                 best[changed[i]] = now[changed[i]]
                 is_changed[changed[i]] = False
             many_changed = 0
+    if not found:
+        best[:] = now
     return found
+
+
+@numba.njit(cache=True, nogil=True)
+def _repair(  # noqa: C901, PLR0912, PLR0913, PLR0917 - one loop for the compiler
+    owner: A,
+    benefit: A,
+    at: A,
+    row: A,
+    use: A,
+    total: A,
+    lower: A,
+    upper: A,
+    weight: A,
+    room: A,
+    now: A,
+) -> None:
+    """Change choices, least loss for most relief first, until no row is broken or nothing relieves."""
+    step = np.zeros(len(total))
+    for _ in range(2 * len(total) + len(now) // 4):
+        ill = 0
+        for r in range(len(total)):
+            ill += int(total[r] > upper[r] + room[r] or total[r] < lower[r] - room[r])
+        if ill == 0:
+            return
+        best, which = np.inf, -1
+        for p in range(len(owner)):
+            old = now[owner[p]]
+            if p == old:
+                continue
+            for j in range(at[p], at[p + 1]):
+                step[row[j]] += use[j]
+            for j in range(at[old], at[old + 1]):
+                step[row[j]] -= use[j]
+            relief = 0.0
+            for side in range(2):
+                q = p if side == 0 else old
+                for j in range(at[q], at[q + 1]):
+                    r = row[j]
+                    if step[r] != 0.0:
+                        x, y = total[r], total[r] + step[r]
+                        before = max(x - upper[r], lower[r] - x, 0.0)
+                        after = max(y - upper[r], lower[r] - y, 0.0)
+                        relief += weight[r] * (before - after)
+                        if after > before and before <= room[r]:
+                            relief -= np.inf
+                        step[r] = 0.0
+            if relief > 0.0:
+                lost = max(benefit[old] - benefit[p], 0.0) / relief
+                if lost < best:
+                    best, which = lost, p
+        if which < 0:
+            return
+        old = now[owner[which]]
+        for j in range(at[which], at[which + 1]):
+            total[row[j]] += use[j]
+        for j in range(at[old], at[old + 1]):
+            total[row[j]] -= use[j]
+        now[owner[which]] = which
+
+
+@numba.njit(cache=True, nogil=True)
+def _next(state: Any) -> Any:
+    """Draw the next of a row of random numbers (xorshift)."""
+    state ^= state << np.uint64(13)
+    state ^= state >> np.uint64(7)
+    state ^= state << np.uint64(17)
+    return state
+
+
+@numba.njit(cache=True, nogil=True)
+def _brought(b: int, first: A, members: A, choice: A, done: A, bonus: A) -> float:
+    """Say what a block brings if its hazards choose so."""
+    last = 0
+    for m in range(first[b], first[b + 1]):
+        last = max(last, done[choice[members[m]]])
+    return float(bonus[b, last]) if first[b + 1] > first[b] else 0.0

@@ -141,6 +141,20 @@ def values_at(arcs: Arcs, rows: Rows, prices: Floats) -> Floats:
     return value
 
 
+def too_large(arcs: Arcs, rows: Rows) -> Mask:
+    """Say which arcs alone break an upper limit, of a row to which every option adds; no plan takes them."""
+    only_adds = np.asarray(rows.pattern.min(axis=0).todense()).ravel() >= 0
+    limit = np.where(only_adds, rows.upper, np.inf)
+    room = np.full(rows.pattern.shape[0], np.inf)
+    key = np.repeat(np.arange(len(room)), np.diff(rows.pattern.indptr))
+    step, row = rows.pattern.data, rows.pattern.indices
+    adds = step > 0
+    np.minimum.at(room, key[adds], limit[row[adds]] / step[adds])
+    room[-1] = np.inf
+    slack = 1e-9 * np.maximum(np.where(np.isfinite(room), np.abs(room), 0.0), 1.0)
+    return np.asarray((arcs.coefs > (room + slack)[arcs.keys]).any(axis=0))
+
+
 def use_by_key(arcs: Arcs, taken: Mask, keys: int) -> Floats:
     """Add up what taken arcs use, by key; the last key ("none") stays 0."""
     use = np.zeros(keys)
@@ -261,8 +275,21 @@ def _sizes(arcs: Arcs, rows: Rows, free: Answer) -> Floats:
 
 
 def _along_one_price(arcs: Arcs, rows: Rows, size: Floats, free: Answer) -> Answer:
-    """Begin with one price for all limits that are overdrawn when everything is free, found by halving."""
-    ray = np.where((rows.excess(free.use) > 0) & (rows.upper > 0), 1.0 / size, 0.0)
+    """Begin with one price for all limits, found by halving, where some are overdrawn if everything is free.
+
+    Pricing only those would push work into limits that are not overdrawn yet, as of later years.
+    """
+    limited = np.isfinite(rows.upper) & (rows.upper > 0)
+    over = (rows.excess(free.use) > 0) & limited
+    rays = [np.where(which, 1.0 / size, 0.0) for which in ((over, limited) if over.any() else ())]
+    best = free
+    for ray in rays:
+        best = min(best, _along(arcs, rows, ray, free), key=lambda a: a.bound)
+    return best
+
+
+def _along(arcs: Arcs, rows: Rows, ray: Floats, free: Answer) -> Answer:
+    """Find the lowest bound along one direction of prices."""
     best, low, high = free, 0.0, max(free.bound, 1e-300)
     for _ in range(60):
         mid = np.sqrt(low * high) if low > 0 else high / 64

@@ -49,13 +49,14 @@ class Cells:
 def cells_of(model: Model) -> Cells | None:
     """See a model as a field of cells; None where it is none.
 
-    It is one where pairs of hazards bring something, nothing else is brought together, and every hazard
-    has at most one option that the rules allow.
+    It is one where every hazard has at most one option that the rules allow, and where pairs of hazards
+    bring something and nothing else is brought together, or a single row couples hazards (a knapsack).
     """
     listing = model.listing
     option = np.nonzero(model.allowed)[0]
     hazard = listing.hazard[option]
-    if not model.pairs or model.completions or len(np.unique(hazard)) < len(hazard):
+    fits = bool(model.pairs) or model.rows == 1
+    if not fits or model.completions or len(np.unique(hazard)) < len(hazard):
         return None
     held = _held(model, option, hazard)
     if held is None:

@@ -1,32 +1,42 @@
 """The best plan and the proof of how good it is: prices first, then the few hazards near the price exactly.
 
 1. `prices.lowest_bound` finds the prices of the rows and with them an upper bound.
-2. Hazards whose choice is clear at these prices are settled; the others go, with the rows, into a small
-   matrix (`matrix`), which brings a plan.
-3. If plan and bound are still too far apart, every option whose best path falls short of the bound by more
+2. A pool of choices near these prices (`choices`) sharpens the bound (`master`) and brings plans: by random
+   exchange (`exchange`) and by a small matrix.
+3. Hazards whose choice is clear at these prices are settled; the others go, with the rows, into a small
+   matrix (`matrix`), around the best plan so far.
+4. If plan and bound are still too far apart, every option whose best path falls short of the bound by more
    than that distance is dropped for good (it can be in no better plan) and the matrix of the rest is solved.
 """
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from . import matrix
 from .arcs import Arcs
-from .exchange import exchanged
+from .choices import near_choices, nearly_tied
+from .exchange import Ties, exchanged
 from .listing import Floats, Mask
+from .master import mastered, rounded
 from .model import Model
-from .prices import Answer, Rows, answer, losses, lowest_bound, nothing_below, use_by_key
+from .patches import best_patch
+from .prices import Answer, Rows, answer, losses, lowest_bound, nothing_below, too_large, use_by_key
+from .single import cells_of
 
 SMALL = 4_000  # options that one matrix takes at once
-_RELAXED_UP_TO = 30_000  # options; up to here the linear relaxation takes a second and its prices are exact
 _NEAR_PER_ROW = 60  # options near the price left open, for each row that couples hazards
 _NEAR = (100, 1_500)  # at least and at most, on the first try; four times as many on the second
 _NEAR_SECONDS = 8.0
-_EXCHANGE_UP_TO = 200_000  # hazards
-_TRIES_PER_HAZARD = 5_000
-_TRIES = (500_000, 6_000_000)
+_FEW_ROWS = 25  # up to here the options near the price bring a good plan at once
+_EXCHANGES_PER_HAZARD = 2_000
+_EXCHANGES = (500_000, 4_000_000)
+_PLANS = 24  # prices off the best ones, by about these shares, at which choices are collected
+_OFF = 0.01, 0.02, 0.05, 0.1
+_EXCHANGE_AGAIN_FROM, _AGAIN = 300_000, 4  # options; so often, where a matrix would be too large
+_SPLIT = 1e-6  # a share that is neither 0 nor 1
+_TRIES_SMALL, _TRIES_LARGE = 60, 120
 _MATRIX_GOOD = 6_000  # options; up to here one matrix beats several smaller ones
 _MATRIX_UP_TO = 12_000  # options; beyond, HiGHS overruns its time and brings nothing
 
@@ -61,24 +71,38 @@ def solve(model: Model, *, gap: float, seconds: float) -> Solution | None:
         When to stop looking; the gap that is left is reported.
     """
     until = time.monotonic() + seconds
+    found = _by_cuts(model, gap, seconds / 2)
+    if found is not None and (found.gap <= gap or time.monotonic() > until):
+        return found
     arcs, rows = Arcs.of(model), Rows.of(model)
+    if len(rows.lower):
+        arcs = arcs.keep(~too_large(arcs, rows))
     small = len(arcs.benefit) <= SMALL
-    priced = lowest_bound(arcs, rows, most_tries=60 if small else 250, close=1e-7, seconds=seconds / 2)
+    tries = _TRIES_SMALL if small else _TRIES_LARGE
+    priced = lowest_bound(arcs, rows, most_tries=tries, close=1e-7, seconds=seconds / 2)
     if not np.isfinite(priced.best).all() or priced.bound < nothing_below(arcs):
         return None
-    if len(arcs.benefit) <= _RELAXED_UP_TO and len(rows.lower):
-        priced = _repriced(arcs, rows, priced, until)
     search = _Search(arcs=arcs, rows=rows, gap=gap, until=until, priced=priced)
-    return search.run(len(model.listing.benefit))
+    other = search.run(len(model.listing.benefit))
+    if found is None or other is None:
+        return found or other
+    return replace(max(found, other, key=lambda s: s.benefit), bound=min(found.bound, other.bound))
 
 
-def _repriced(arcs: Arcs, rows: Rows, priced: Answer, until: float) -> Answer:
-    """Take the prices of the linear relaxation where they are better."""
-    found = matrix.optimize(
-        matrix.compiled(arcs, rows), gap=0, seconds=until - time.monotonic(), relaxed=True
+def _by_cuts(model: Model, gap: float, seconds: float) -> Solution | None:
+    """Solve a model of one option per hazard and pairs of neighbors; None where it is no such model."""
+    cells = cells_of(model)
+    patch = None if cells is None else best_patch(cells.field, gap=gap, seconds=seconds)
+    if cells is None or patch is None:
+        return None
+    return Solution(
+        taken=cells.taken(patch.taken),
+        benefit=patch.benefit,
+        bound=patch.bound,
+        prices=patch.prices,
+        loss=cells.loss(patch.spare),
+        best=cells.best(patch.spare),
     )
-    other = answer(arcs, rows, rows.allowed(found.prices))
-    return min(priced, other, key=lambda a: a.bound)
 
 
 class _Search:
@@ -89,6 +113,8 @@ class _Search:
         self.bound = priced.bound + 1e-12 * abs(priced.bound)
         self.plan: Mask | None = None
         self.benefit = -np.inf
+        self.plans: list[Mask] = []
+        self.open_hazards = np.zeros(len(arcs.start), bool)
         self.loss = losses(arcs, rows, priced)
 
     def run(self, count: int) -> Solution | None:
@@ -115,17 +141,60 @@ class _Search:
         )
 
     def approach(self) -> None:
-        """Look for good plans around the prices, then around the best plan, with ever more left open."""
+        """Look for good plans in a pool of choices, then around the best plan, with ever more left open."""
         many = int(np.clip(_NEAR_PER_ROW * len(self.rows.lower), *_NEAR))
-        if not self.done() and len(self.arcs.start) <= _EXCHANGE_UP_TO:
-            self.exchange()
-        if not self.done():
+        if len(self.rows.lower) <= _FEW_ROWS:
             self.near_the_price(many, self.priced.taken if self.plan is None else self.plan)
+        if not self.done() and len(self.rows.lower):
+            self.from_pool()
         if self.plan is None:
             self.retreat()
-        for _ in range(3):
+        many_rows = len(self.rows.lower) > _FEW_ROWS
+        if many_rows and len(self.arcs.benefit) > _EXCHANGE_AGAIN_FROM:
+            for seed in range(2, 2 + _AGAIN):
+                if not self.done() and self.plan is not None and self.plans:
+                    self.consider(self.exchange([self.plan, *self.plans[1:]], self.open_hazards, seed))
+        for widen in (1, 4, 4, 4):
             if not self.done() and self.hopeful().sum() > _MATRIX_GOOD:
-                self.near_the_price(4 * many, self.priced.taken if self.plan is None else self.plan)
+                self.near_the_price(widen * many, self.priced.taken if self.plan is None else self.plan)
+
+    def from_pool(self) -> None:
+        """Lower the bound by a pool of choices, and exchange choices from what the pool says."""
+        arcs, rows = self.arcs, self.rows
+        pool = near_choices(arcs, rows, self.priced.prices, [self.priced.taken])
+        found = mastered(arcs, rows, self.priced, pool, close=0.1 * self.gap, until=self.half_time())
+        pool, self.priced = found.pool, found.best
+        self.bound = min(self.bound, self.priced.bound + 1e-12 * abs(self.priced.bound))
+        self.loss = losses(arcs, rows, self.priced)
+        plans = [pool.taken(rounded(pool, found.share)), *self.around()]
+        split = np.zeros(len(arcs.blocks.bonus), bool)
+        split[pool.blocks[pool.owner[(found.share > _SPLIT) & (found.share < 1 - _SPLIT)]]] = True
+        open_ = (
+            nearly_tied(arcs.hazard, self.priced.taken, self.loss, len(arcs.start)) | split[arcs.blocks.of]
+        )
+        self.consider(self.exchange(plans, open_))
+
+    def exchange(self, plans: list[Mask], open_: Mask) -> Mask:
+        """Let single hazards exchange choices, and whole blocks change to what they do in some plans."""
+        arcs, rows, prices = self.arcs, self.rows, self.priced.prices
+        alone = arcs.each_alone()
+        pool = near_choices(alone, rows, prices, [*plans, self.priced.taken], open_)
+        ties = Ties.of(arcs, pool, plans)
+        start = pool.of_plan(alone, plans[0])
+        tries = int(np.clip(_EXCHANGES_PER_HAZARD * len(pool.blocks), *_EXCHANGES))
+        begin = np.where(start >= 0, start, pool.first[:-1])
+        chosen, _ = exchanged(pool, rows, prices, begin, ties, tries=tries, seed=seed)
+        return pool.taken(chosen)
+
+    def around(self) -> list[Mask]:
+        """Ask what hazards and blocks do at prices a little off the best ones: choices worth exchanging."""
+        random, best = np.random.default_rng(0), self.priced.prices
+        off = [np.exp(random.normal(0, _OFF[k % len(_OFF)], len(best))) for k in range(_PLANS)]
+        return [answer(self.arcs, self.rows, self.rows.allowed(best * factor)).taken for factor in off]
+
+    def half_time(self) -> float:
+        """When half of the time that is left is over."""
+        return 0.5 * (time.monotonic() + self.until)
 
     def retreat(self) -> None:
         """Raise the prices of rows that are broken until a plan comes out that breaks none."""
@@ -177,12 +246,6 @@ class _Search:
         if self.plan is None:
             return False
         return self.bound - self.benefit <= self.gap * abs(self.bound) or time.monotonic() > self.until
-
-    def exchange(self) -> None:
-        """Let hazards change paths at random, from what they would do at the prices."""
-        tries = int(np.clip(_TRIES_PER_HAZARD * len(self.arcs.start), *_TRIES))
-        prices = self.priced.prices
-        self.consider(exchanged(self.arcs, self.rows, prices, self.priced.taken, tries=tries, seed=1))
 
     def near_the_price(self, many: int, base: Mask) -> None:
         """Settle the hazards whose choice is clear as in `base`, and solve the rest exactly."""
