@@ -194,8 +194,11 @@ def test_template_is_a_study_also_with_every_line_switched_on(tmp_path):
         line[2:] if line.startswith("# ") and _is_toml(line[2:]) else line for line in text.splitlines()
     )
     settings = read_study(study(tmp_path, on, "all.toml"))
-    assert [type(rule).__name__ for rule in settings.rules] == ["Budget", "Share", "LockIn", "LockOut"]
-    assert len(settings.options) == 15
+    kinds = ["Budget", "Donors", "Capacity", "Capacity", "Capacity", "Share", "Deadline", "Finish", "LockIn"]
+    kinds += ["LockOut", "After", "Complete", "Compact"]
+    assert [type(rule).__name__ for rule in settings.rules] == kinds
+    assert [goal.column for goal in settings.goals] == ["benefit", "arrivals"]
+    assert len(settings.options) == 22
     assert settings.options["map_plan"]["profile"] == "public"
 
 
@@ -213,6 +216,139 @@ def test_template_never_overwrites_unasked(tmp_path):
     with pytest.raises(SourceError, match="is there already"):
         write_template(tmp_path)
     write_template(tmp_path, replace=True)
+
+
+AGREED = (
+    LEAST.replace("[[Budget]]\namount = {2027 = 10_000, 2028 = 10_000}\n", "")
+    + """
+[[Donors]]
+name = "Donors"
+
+[[Donors.Grant]]
+name = "Norway"
+amount = {2027 = 9_000, 2028 = 9_000}
+where = {adm2 = ["North"]}
+carry_over = true
+
+[[Donors.Grant]]
+name = "Pooled fund"
+amount = 12_000
+
+[[Capacity]]
+amount = {2027 = 24, 2028 = 12}
+by = ""
+
+[[Deadline]]
+year = 2028
+least = 10_000
+
+[[Finish]]
+hazards = "A"
+by = 2027
+
+[[Complete]]
+column = "1001"
+bonus = {"12" = 0.2, "13" = 0.4}
+by_year = {2027 = 1, 2028 = 0.5}
+
+[[Compact]]
+within_m = 20_000
+worth = 0.01
+"""
+)
+
+
+def test_rules_of_a_study_are_those_that_a_script_would_write(world):
+    donors, teams, deadline, finish, complete, compact = read_study(study(world, AGREED)).rules
+    assert donors == ccm.Donors(
+        ccm.Grant("Norway", {2027: 9_000, 2028: 9_000}, where={"adm2": ["North"]}, carry_over=True),
+        ccm.Grant("Pooled fund", 12_000),
+        name="Donors",
+    )
+    assert teams == ccm.Capacity({2027: 24, 2028: 12}, by=None)
+    assert deadline == ccm.Deadline(2028, least=10_000)
+    assert finish == ccm.Finish("A", by=2027)
+    assert complete == ccm.Complete("1001", bonus={"12": 0.2, "13": 0.4}, by_year={2027: 1, 2028: 0.5})
+    assert compact == ccm.Compact(within_m=20_000, worth=0.01)
+
+
+def test_regions_named_by_numbers_stay_texts_and_their_years_do_not(world):
+    text = (
+        LEAST + '\n[[Capacity]]\nby = "adm2"\namount = {"12" = {2027 = 3, 2028 = 4}}\nseason = {"12" = 8}\n'
+    )
+    (_, teams) = read_study(study(world, text)).rules
+    assert teams.amount == {"12": {2027: 3, 2028: 4}}
+    assert teams.season == {"12": 8}
+
+
+def test_columns_that_rules_ask_for_are_kept_by_themselves(world):
+    layer = gpd.read_file(world / "hazards.gpkg").assign(**{"1001": ["12", "12", "13", "13"]})
+    layer.to_file(world / "hazards.gpkg")
+    plan = run_study(read_study(study(world, AGREED)), world / "out").plan
+    assert plan.bonuses["rule"].tolist()[:1] == ["Complete 1001"]
+    assert plan.options["1001"].isin(["12", "13"]).all()
+    assert ccm.paid_by(plan)["paid_usd"].sum() == pytest.approx(plan.cost_usd)
+    assert "A" in set(plan.table.loc[plan.table["state_to"] == "released", "hazard_id"])
+
+
+def test_column_that_no_hazard_has_is_named_with_the_nearest_one(world):
+    with pytest.raises(DataError) as caught:
+        run_study(read_study(study(world, AGREED.replace('"1001"', '"adm_2"'))), world / "out")
+    assert caught.value.failures == ("Complete adm_2: there is no column 'adm_2'; did you mean adm2?",)
+
+
+def test_faults_in_rules_name_line_and_nearest_key(world):
+    start = len(LEAST.splitlines())
+    text = LEAST + (
+        '\n[[Donors]]\nname = "D"\n\n[[Donors.Grant]]\nname = "N"\namount = {soon = 3}\n'
+        '\n[[Donors.Grant]]\nname = "M"\namout = 3\n\n[[Complete]]\ncolumn = "adm2"\n'
+        '\n[[Capacity]]\namount = {North = {2027 = "many"}}\n\n[[moving_teams]]\namount = {North = 3}\n'
+        "\n[visiting_teams]\nusd_per_visit = 3\n\n[detour]\n"
+    )
+    many = "{'North': {'2027': 'many'}}"
+    assert faults_of(world, text) == (
+        f"line {start + 7}: [Donors.Grant] amount = {{'soon': 3}}: give a table by year, like {{2027 = 1}}",
+        f"line {start + 11}: [Donors.Grant] has no key amout; did you mean amount?",
+        f"line {start + 13}: [Complete] has no bonus; it needs one",
+        f"line {start + 17}: [Capacity] amount = {many}: give a number for 2027 for North",
+        f"line {start + 22}: [visiting_teams] has no usd_per_team_month; it needs one",
+        "[detour] needs [read_facilities], which the study does not have",
+        "[detour] needs [read_roads], which the study does not have",
+    )
+
+
+def test_fault_that_a_rule_finds_itself_names_the_table_it_stands_in(world):
+    text = AGREED.replace("amount = 12_000", "amount = -1")
+    line = text.splitlines().index('name = "Pooled fund"')
+    with pytest.raises(
+        DataError, match=rf"line {line}, \[Donors.Grant\]: Grant Pooled fund: amounts must be"
+    ):
+        read_study(study(world, text))
+    with pytest.raises(DataError, match=r"line \d+, \[Compact\]: Compact: give pairs= or within_m="):
+        read_study(study(world, AGREED.replace("within_m = 20_000", "")))
+
+
+def test_donors_without_grants_and_grants_without_money_are_refused(world):
+    line = len(LEAST.splitlines()) + 2
+    assert faults_of(world, LEAST + '\n[[Donors]]\nname = "D"\n') == (
+        f"line {line}: [Donors] has no Grant; it needs one",
+    )
+    assert faults_of(world, LEAST + '\n[[Donors.Grant]]\nname = "N"\n') == (
+        f"line {line}: [Donors.Grant] has no amount; it needs one",
+    )
+
+
+def test_grants_may_stand_without_their_heading(world):
+    text = LEAST + '\n[[Donors.Grant]]\nname = "N"\namount = 3_000\n'
+    assert read_study(study(world, text)).rules[1] == ccm.Donors(ccm.Grant("N", 3_000))
+
+
+def test_goals_of_a_study_are_planned_for_one_after_the_other(world):
+    text = LEAST + '\n[[Goal]]\ntolerance = 0.05\n\n[[Goal]]\ncolumn = "people_near"\ncounted = "release"\n'
+    outcome = run_study(read_study(study(world, text)), world / "out")
+    assert outcome.goals.table["goal"].tolist() == ["most benefit", "most people_near"]
+    assert outcome.goals.plan is outcome.plan
+    assert summary(outcome, start=world).startswith("Goals, one after the other:")
 
 
 def test_smallest_study_runs_and_names_what_is_missing(world):

@@ -4,6 +4,7 @@ Exit codes: 0 all is well, 1 the data or the plan are at fault, 2 a file cannot 
 3 ccm_geo itself is at fault.
 """
 
+import difflib
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,7 @@ import typer
 from .errors import CcmGeoError, DataError, SourceError
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
     from rich.console import Console
 
     from .schemas import Note
@@ -32,6 +34,7 @@ app = typer.Typer(
 )
 _FAULTS = ("repaired", "set aside", "dropped", "unknown")
 _MOST_ROWS = 12
+_ALIKE = 0.8  # a name so near to one of a study's tables is taken for a slip of it
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print the seconds of every stage.")]
@@ -114,21 +117,41 @@ def init(
 @app.command()
 def schema(
     table: Annotated[
-        str | None, typer.Argument(help="Name of a table; all are listed where not given.")
+        str | None,
+        typer.Argument(help="Name of a table, or of a rule or function of study.toml; all where not given."),
     ] = None,
     *,
     debug: Debug = False,
 ) -> None:
-    """Print the columns of a table with units, codes and meaning."""
+    """Print the columns of a table with units, codes and meaning, or the keys of a rule of study.toml."""
     with _in_plain_words(debug=debug):
         from ._columns import TABLES  # noqa: PLC0415 - --help stays light
         from .schemas import describe  # noqa: PLC0415
 
         if table is None:
             _print_table(["table", "meaning"], [(name, spec.meaning) for name, spec in TABLES.items()])
+            _print_frame(_describe_study())
             return
-        told = describe(table)
-        _print_table(list(told.columns), list(told.itertuples(index=False, name=None)))
+        if table in TABLES or not _of_study(table):
+            _print_frame(describe(table))
+            return
+        _print_frame(_describe_study(table))
+        typer.echo('In study.toml {"P01": 24} is written {P01 = 24}, and "" stands for None.')
+
+
+def _of_study(name: str) -> bool:
+    names = _describe_study()["table"].str.strip("[]").tolist()
+    return bool(difflib.get_close_matches(name.strip("[]"), names, 1, _ALIKE))
+
+
+def _describe_study(name: str = "") -> "DataFrame":
+    from .study import describe_study  # noqa: PLC0415 - --help stays light
+
+    return describe_study(name.strip("[]"))
+
+
+def _print_frame(told: "DataFrame") -> None:
+    _print_table(list(told.columns), list(told.itertuples(index=False, name=None)))
 
 
 def _run(study: Path, out: Path, *, quiet: bool, verbose: bool) -> None:

@@ -53,8 +53,12 @@ _GIVEN: dict[
     maps.map_plan: ("facts", "plan", "scores", "admin", "roads", "population", "sources", "title"),
     report.write_report: ("plan", "facts", "path", "scores", "harm", "sources", "definitions", "title"),
 }
-_FUNCTIONS: dict[str, Callable[..., Any]] = {call.__name__: call for call in _GIVEN}
-_LISTED = {**RULES, "Goal": planning.Goal}  # what a study may give several times
+FUNCTIONS: dict[str, Callable[..., Any]] = {call.__name__: call for call in _GIVEN}
+"""What a study calls, by the name of its table."""
+
+LISTED: dict[str, Callable[..., Any]] = {**RULES, "Goal": planning.Goal}
+"""What a study may give several times."""
+
 _SCORES = {"RISK": scoring.RISK, "DISPLACEMENT": scoring.DISPLACEMENT}
 _TOP = ("title", "years", "score")
 _NEEDED = ("read_hazards", "read_population")
@@ -70,7 +74,7 @@ _NEEDS = {  # what a measure or rule cannot be had without, beside what every pl
     "release_gain": ("read_facilities", "read_roads"),
     "moving_teams": ("visiting_teams",),
 }
-_KNOWN = (*_TOP, *_FUNCTIONS, *_LISTED, *_SCORES, "HARM", "Activity")
+_KNOWN = (*_TOP, *FUNCTIONS, *LISTED, *_SCORES, "HARM", "Activity")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +147,7 @@ def read_study(path: str | os.PathLike[str]) -> Settings:
     faults = [*_unknown(tree, page), *_absent(tree)]
     if faults:
         raise DataError(f"{file.name}: {len(faults)} fault{'s' if len(faults) > 1 else ''}", faults)
-    options = {name: dict(tree[name]) for name in _FUNCTIONS if name in tree}
+    options = {name: dict(tree[name]) for name in FUNCTIONS if name in tree}
     return Settings(
         path=file,
         title=tree.get("title", "Clearance plan"),
@@ -160,7 +164,7 @@ def read_study(path: str | os.PathLike[str]) -> Settings:
     )
 
 
-def _parameters(call: Callable[..., Any]) -> dict[str, Any]:
+def parameters(call: Callable[..., Any]) -> dict[str, Any]:
     """Give the parameters that a study may set, with their types."""
     hidden = {*_GIVEN.get(call, ()), "_"}
     known = inspect.signature(call).parameters.values()
@@ -180,10 +184,10 @@ def _unknown(tree: Mapping[str, Any], page: Page) -> list[str]:
             faults.append(f"{line}: there is no [{name}]; {nearest(name, _KNOWN)}")
         elif name in _TOP:
             faults += _misfits_at_top(name, value, page)
-        elif name in _FUNCTIONS:
-            faults += _misfits(name, value, _parameters(_FUNCTIONS[name]), page)
+        elif name in FUNCTIONS:
+            faults += _misfits(name, value, parameters(FUNCTIONS[name]), page)
             faults += _lacking(name, value, page)
-        elif name in _LISTED:
+        elif name in LISTED:
             faults += _misfits_of_rule(name, listed(value), page)
         elif name in _SCORES:
             faults += _misfits(name, value, {"weights": dict[str, float], "standing": str | None}, page)
@@ -215,25 +219,25 @@ def _misfits_of_rule(name: str, rows: list[Any], page: Page) -> list[str]:
     faults: list[str] = []
     grants = 0
     for nth, row in enumerate(rows):
-        known = parameters_of(_LISTED[name])
-        faults += _misfits(name, row, known, page, nth)
-        if not isinstance(row, dict) or not row.keys() <= known.keys():
-            continue  # what is lacking may be there under a misspelled name
-        absent = [key for key in needed_by(_LISTED[name]) if row.get(key) in (None, [])]
-        line = page.line(name, nth=nth)
-        if name != "Donors":
-            faults += [f"{line}: [{name}] has no {key}; it needs one" for key in absent]
-            continue
-        faults += [f"{line}: [[Donors]] has no grant; write [[Donors.Grant]] below it" for _ in absent]
-        for grant in listed(row.get("Grant", [])):
-            faults += _misfits("Donors.Grant", grant, parameters_of(planning.Grant), page, grants)
+        faults += _misfits_and_gaps(name, LISTED[name], row, page, nth)
+        for grant in listed(row.get("Grant", [])) if name == "Donors" and isinstance(row, dict) else ():
+            faults += _misfits_and_gaps("Donors.Grant", planning.Grant, grant, page, grants)
             grants += 1
     return faults
 
 
+def _misfits_and_gaps(name: str, make: Callable[..., Any], row: Any, page: Page, nth: int) -> list[str]:
+    known = parameters_of(make)
+    faults = _misfits(name, row, known, page, nth)
+    if not isinstance(row, dict) or not row.keys() <= known.keys():
+        return faults  # what is lacking may be there under a misspelled name
+    absent = [key for key in needed_by(make) if row.get(key) in (None, [])]
+    return faults + [f"{page.line(name, nth=nth)}: [{name}] has no {key}; it needs one" for key in absent]
+
+
 def _lacking(name: str, given: Any, page: Page) -> list[str]:
     """Name the keys without which a function cannot be called; files are looked at elsewhere."""
-    needed = set(needed_by(_FUNCTIONS[name])) - {*_GIVEN[_FUNCTIONS[name]], "source"}
+    needed = set(needed_by(FUNCTIONS[name])) - {*_GIVEN[FUNCTIONS[name]], "source"}
     there = given if isinstance(given, dict) else {}
     return [f"{page.line(name)}: [{name}] has no {key}; it needs one" for key in sorted(needed - {*there})]
 
@@ -270,7 +274,8 @@ def _misfit(value: Any, hint: Any) -> str:
     """Say what kind is asked for where `value` is of another; an empty text where it fits."""
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
-        wrongs = [_misfit(value, one) for one in inner if one is not type(None)]
+        tables = [one for one in inner if isinstance(value, dict) and len(typing.get_args(one)) == 2]
+        wrongs = [_misfit(value, one) for one in tables or inner if one is not type(None)]
         return "" if "" in wrongs else " or ".join(dict.fromkeys(wrongs))
     if origin is typing.Literal:
         return "" if value in inner else " or ".join(repr(one) for one in inner)
@@ -295,7 +300,7 @@ def _absent(tree: Mapping[str, Any]) -> list[str]:
     faults = [f"[{name}] is missing: a plan needs it" for name in _NEEDED if name not in tree]
     faults += [
         f"[{name}] has no source: name its file"
-        for name in _FUNCTIONS
+        for name in FUNCTIONS
         if name.startswith("read_") and isinstance(tree.get(name), dict) and "source" not in tree[name]
     ]
     faults += [
