@@ -153,7 +153,7 @@ class _Search:
         if many_rows and len(self.arcs.benefit) > _EXCHANGE_AGAIN_FROM:
             for seed in range(2, 2 + _AGAIN):
                 if not self.done() and self.plan is not None and self.plans:
-                    self.consider(self.exchange([self.plan, *self.plans[1:]], self.open_hazards, seed))
+                    self.consider(self.exchange([self.plan, *self.plans[1:]], seed))
         for widen in (1, 4, 4, 4):
             if not self.done() and self.hopeful().sum() > _MATRIX_GOOD:
                 self.near_the_price(widen * many, self.priced.taken if self.plan is None else self.plan)
@@ -169,16 +169,15 @@ class _Search:
         plans = [pool.taken(rounded(pool, found.share)), *self.around()]
         split = np.zeros(len(arcs.blocks.bonus), bool)
         split[pool.blocks[pool.owner[(found.share > _SPLIT) & (found.share < 1 - _SPLIT)]]] = True
-        open_ = (
-            nearly_tied(arcs.hazard, self.priced.taken, self.loss, len(arcs.start)) | split[arcs.blocks.of]
-        )
-        self.consider(self.exchange(plans, open_))
+        tied = nearly_tied(arcs.hazard, self.priced.taken, self.loss, len(arcs.start))
+        self.plans, self.open_hazards = plans, tied | split[arcs.blocks.of]
+        self.consider(self.exchange(plans, 1))
 
-    def exchange(self, plans: list[Mask], open_: Mask) -> Mask:
+    def exchange(self, plans: list[Mask], seed: int) -> Mask:
         """Let single hazards exchange choices, and whole blocks change to what they do in some plans."""
         arcs, rows, prices = self.arcs, self.rows, self.priced.prices
         alone = arcs.each_alone()
-        pool = near_choices(alone, rows, prices, [*plans, self.priced.taken], open_)
+        pool = near_choices(alone, rows, prices, [*plans, self.priced.taken], self.open_hazards)
         ties = Ties.of(arcs, pool, plans)
         start = pool.of_plan(alone, plans[0])
         tries = int(np.clip(_EXCHANGES_PER_HAZARD * len(pool.blocks), *_EXCHANGES))
