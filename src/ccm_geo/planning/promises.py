@@ -279,11 +279,16 @@ class After(Rule):
         plan = with_ids(chosen)
         if self.within is not None:
             able = set(rows_where(table, self.first)["hazard_id"])
-            found = []
-            for hazard, rows in plan.groupby("hazard_id", observed=True, sort=False):
-                if hazard in able:
-                    found += self._early(rows_where(rows, self.first), rows_where(rows, self.then))
-            return found
+            done, late = (rows_where(plan, side) for side in (self.first, self.then))
+            since: dict[str, tuple[float, int]] = {}
+            for hazard, moment in zip(done["hazard_id"], _moments(done), strict=True):
+                since[hazard] = min(moment, since.get(hazard, moment))
+            columns = (late["hazard_id"], late["option_id"], _moments(late))
+            return [
+                f"{self.title}: {option!r} comes before it"
+                for hazard, option, moment in zip(*columns, strict=True)
+                if hazard in able and moment < since.get(hazard, (math.inf, 0))
+            ]
         if isinstance(self.first, Mapping):
             return self._early(rows_where(plan, self.first), rows_where(plan, self.then))
         found = []
