@@ -11,7 +11,7 @@ import shapely
 from typer.testing import CliRunner
 
 from ccm_geo.cli import app
-from ccm_geo.study import sample_folder
+from ccm_geo.study import describe_study, sample_folder
 
 SAMPLE = sample_folder()
 RENAMES = ["--rename", "Type=hazard_class", "--rename", "Device=ordnance"]
@@ -75,6 +75,29 @@ def test_schema_of_no_table_names_the_tables():
     told = ccm_geo("schema", "hazard")
     assert told.exit_code == 1
     assert "there is no table 'hazard'; the tables are hazards, population" in told.output
+
+
+def test_schema_lists_what_a_study_may_hold():
+    listed = ccm_geo("schema").output
+    assert all(name in listed for name in ("[people_near]", "[[Budget]]", "[[Donors.Grant]]", "[[Complete]]"))
+
+
+def test_schema_of_a_rule_prints_its_keys_with_their_meaning():
+    told = ccm_geo("schema", "[[Deadline]]")
+    assert told.exit_code == 0
+    for words in ("year", "Calendar year at whose end it counts.", "least", 'is written {P01 = 24}, and ""'):
+        assert words in told.output
+
+
+def test_schema_of_a_misspelled_rule_names_the_nearest_one():
+    told = ccm_geo("schema", "Budgett")
+    assert told.exit_code == 1
+    assert "there is no [Budgett]; did you mean Budget?" in told.output
+
+
+@pytest.mark.parametrize("name", describe_study()["table"].str.strip("[]"))
+def test_every_key_of_a_study_has_a_meaning(name):
+    assert (describe_study(name)["meaning"] != "").all()
 
 
 def test_check_of_a_clean_file_ends_with_0(clean):

@@ -2,6 +2,7 @@
 
 import html
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import geopandas as gpd
@@ -343,6 +344,28 @@ def test_grants_may_stand_without_their_heading(world):
     assert read_study(study(world, text)).rules[1] == ccm.Donors(ccm.Grant("N", 3_000))
 
 
+def test_roads_that_hazards_cut_become_facts_where_asked_for(world):
+    road = shapely.LineString([(101.95, 18.0005), (102.35, 18.0005)])
+    gpd.GeoDataFrame({"road_id": ["R"], "speed_kmh": [30.0]}, geometry=[road], crs=4326).to_file(
+        world / "roads.gpkg"
+    )
+    clinic = gpd.points_from_xy([101.95], [18.0005])
+    gpd.GeoDataFrame({"facility_id": ["F"], "kind": ["clinic"]}, geometry=clinic, crs=4326).to_file(
+        world / "facilities.gpkg"
+    )
+    text = LEAST + (
+        '\n[read_roads]\nsource = "roads.gpkg"\n\n[read_facilities]\nsource = "facilities.gpkg"\n'
+        '\n[routes_cut]\n\n[detour]\n\n[release_gain]\n\n[trips_to]\nkind = "clinic"\n'
+    )
+    facts = run_study(read_study(study(world, text)), world / "out").facts
+    assert facts["road_km_cut"].tolist() == pytest.approx([0.106] * 4, abs=1e-3)
+    assert facts["detour_state"].tolist()[1:] == ["cut off"] * 3
+    assert facts["people_reconnected"].notna().all()
+    assert any("do not add up" in note.text for note in ccm.notes_of(facts))
+    head = next(openpyxl.load_workbook(world / "out" / "plan.xlsx")["Ranked list"].values)
+    assert {"road_km_cut", "detour_state", "people_reconnected"} <= set(head)
+
+
 def test_goals_of_a_study_are_planned_for_one_after_the_other(world):
     text = LEAST + '\n[[Goal]]\ntolerance = 0.05\n\n[[Goal]]\ncolumn = "people_near"\ncounted = "release"\n'
     outcome = run_study(read_study(study(world, text)), world / "out")
@@ -421,6 +444,10 @@ def test_sample_plan_beats_the_ranked_list_and_says_by_how_much(sample_run):
     outcome, out = sample_run
     assert outcome.comparison.ranking_benefit < outcome.plan.benefit
     assert "spent down the ranked list loses" in summary(outcome, start=out.parent)
+    freer = replace(outcome.comparison, ranking_benefit=outcome.plan.benefit + 2)
+    told = summary(replace(outcome, comparison=freer), start=out.parent)
+    assert "A ranked list comes to 2 accidents averted more, for" in told
+    assert "keeps neither deadlines" in told
 
 
 def test_sample_workbook_tells_all_problems_and_every_hazard(sample_run):

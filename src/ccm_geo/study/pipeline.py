@@ -306,7 +306,7 @@ def summary(outcome: Outcome, *, start: Path | None = None) -> str:
     lines = [
         str(outcome.plan if outcome.goals is None else outcome.goals),
         "",
-        str(outcome.comparison).splitlines()[-1],
+        _beside(outcome.comparison),
         "",
     ]
     if outcome.missing:
@@ -322,6 +322,17 @@ def summary(outcome: Outcome, *, start: Path | None = None) -> str:
     }
     lines += [f"{words[kind]}:\n  {_near(path, start)}" for kind, path in outcome.files.items()]
     return "\n".join(lines)
+
+
+def _beside(comparison: planning.Comparison) -> str:
+    """Say what a ranked list loses; it may win where it is held to fewer rules than the plan."""
+    if comparison.lost >= 0:
+        return str(comparison).splitlines()[-1]
+    more = f"{-comparison.lost:,.4g} {comparison.benefit_unit} more"
+    return (
+        f"A ranked list comes to {more}, for {comparison.ranking_cost_usd:,.0f} USD; it knows budgets and "
+        "teams alone, and keeps neither deadlines nor promises, shares or the purposes of donors."
+    )
 
 
 def _near(path: Path, start: Path | None) -> str:

@@ -38,7 +38,7 @@ def describe_study(name: str = "") -> pd.DataFrame:
     >>> describe_study("Donors.Grant")["key"].tolist()
     ['name', 'amount', 'where', 'carry_over']
     >>> describe_study().iloc[0].tolist()
-    ['[read_hazards]', 'Read hazardous areas, ...']
+    ['[read_hazards]', 'Read recorded hazardous areas, mended, measured and checked.']
     """
     known = _tables()
     if not name:
