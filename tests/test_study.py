@@ -366,6 +366,17 @@ def test_roads_that_hazards_cut_become_facts_where_asked_for(world):
     assert {"road_km_cut", "detour_state", "people_reconnected"} <= set(head)
 
 
+def test_teams_of_a_study_may_work_away_from_home(world):
+    text = LEAST + (
+        '\n[[moving_teams]]\nby = "adm2"\namount = {North = 6, South = 0}\n'
+        "\n[visiting_teams]\nusd_per_team_month = 100\n"
+    )
+    plan = run_study(read_study(study(world, text)), world / "out").plan
+    own = plan.table[plan.table["teams"] == "own"]
+    assert set(own.loc[own["team_months"] > 0, "adm2"]) <= {"North"}
+    assert (plan.table["teams"] == "visiting").any()
+
+
 def test_goals_of_a_study_are_planned_for_one_after_the_other(world):
     text = LEAST + '\n[[Goal]]\ntolerance = 0.05\n\n[[Goal]]\ncolumn = "people_near"\ncounted = "release"\n'
     outcome = run_study(read_study(study(world, text)), world / "out")
