@@ -39,10 +39,10 @@ rules = [
     ccm.After({"activity": ["nts", "ts"]}, {"activity": "clearance"}, within="hazard_id", name="Survey"),
     ccm.Complete("community", bonus=0.05),  # in accidents averted: what its last area released is worth
     ccm.Deadline(2031, share=0.45),
-    ccm.LockIn(under_way, year=2027),
+    ccm.LockIn(under_way, activity="ts", year=2027),
     ccm.Finish(under_way, by=2028),
 ]
-plan = ccm.prioritize(options, rules, gap=0.01, seconds=4)
+plan = ccm.prioritize(options, rules, gap=0.015, seconds=4)
 print(plan)
 print(ccm.rule_costs(plan, seconds=2))
 

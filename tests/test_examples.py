@@ -45,7 +45,7 @@ SAID = {
         r"Teams: \d+ of 30 limits bind, as the season allows",
         r"Deadline 2031: 1,\d{3} ha released in time, 1,032 asked for",
         r"Finish MR-07-0063, MR-07-0103 by 2028: all brought to the last state",
-        r"without LockIn MR-07-0063, MR-07-0103 2027: (exactly|about) \d",
+        r"without LockIn MR-07-0063, MR-07-0103 ts 2027: (exactly|about) \d",
     ),
     "homecoming": (r"22,\d+ people are displaced", r"The areas that rise most:\n +hazard_id"),
     "why_not_my_village": (
