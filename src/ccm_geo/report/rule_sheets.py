@@ -1,6 +1,6 @@
 """The sheets about rules: what each allowed and cost, who pays, and what hazards bring together."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -72,12 +72,21 @@ def _spoken_rule(rule: Any, plan: Plan) -> str:
     """Say how a rule stands that has no limit: promises and bonuses."""
     if isinstance(rule, (Complete, Compact)):
         own = plan.bonuses[plan.bonuses["rule"] == rule.title]
-        return f"{len(own):,} earned, worth {own['bonus'].sum():,.4g} {plan.benefit_unit} in all"
+        offered = _offered(rule)
+        count = f"{len(own):,} of {offered:,}" if offered is not None else f"{len(own):,}"
+        return f"{count} earned, worth {own['bonus'].sum():,.4g} {plan.benefit_unit} in all"
     if isinstance(rule, Finish):
         last = plan.reasons["last_year"].reindex(list(rule.hazards)).max()
         when = "" if pd.isna(last) else f", the last work in {last:.0f}"
         return f"kept: {len(rule.hazards):,} brought to their last state{when}"
     return "kept; it has no limit that could have a price"
+
+
+def _offered(rule: Complete | Compact) -> int | None:
+    """Count the bonuses that could be earned, where each can be earned once."""
+    if isinstance(rule, Complete) and isinstance(rule.bonus, Mapping):
+        return sum(bonus > 0 for bonus in rule.bonus.values())
+    return None
 
 
 def together_sheets(plan: Plan) -> list[Sheet]:
@@ -141,7 +150,7 @@ def rule_numbers(plan: Plan) -> pd.DataFrame:
     rows = []
     for rule in plan.rules:
         if isinstance(rule, Complete):
-            given = rule.bonus.values() if hasattr(rule.bonus, "values") else [rule.bonus]
+            given = rule.bonus.values() if isinstance(rule.bonus, Mapping) else [rule.bonus]
             rows.append(_number(rule.title, "bonus", [float(b) for b in given], plan.benefit_unit))
         elif isinstance(rule, Compact):
             rows.append(_number(rule.title, "worth", [float(rule.worth)], plan.benefit_unit))
