@@ -74,6 +74,13 @@ def test_a_grant_that_is_short_is_named_with_what_more_of_it_brings(village):
     assert "Fund pays 40 of 60; another 1 from Fund would bring about" in line_of(plan, "Donors")
 
 
+def test_grants_that_are_short_together_are_told_with_or(village):
+    grants = [Grant("Norway", 30.0, where={"adm1": "north"}), Grant("Fund", 30.0)]
+    assert "another 1 from Norway or Fund would bring" in line_of(
+        prioritize(village, [Donors(*grants)]), "Donors"
+    )
+
+
 def test_with_two_sets_of_donors_only_what_is_short_is_told(village):
     rules = [Donors(Grant("A", 200.0), name="Cash"), Donors(Grant("B", 200.0), name="Pledges")]
     plan = prioritize(village, rules)

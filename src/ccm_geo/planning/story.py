@@ -137,7 +137,7 @@ def _donors_line(rule: Donors, plan: "Plan") -> str:
     else:
         row = binding.loc[binding["price"].idxmax()]
         step = _round_step(row["limit"])
-        whose = str(row["row"]).removeprefix(f"{rule.title}: ")
+        whose = str(row["row"]).removeprefix(f"{rule.title}: ").replace(" + ", " or ")
         brings = f"about {row['price'] * step:.2g} more {plan.benefit_unit}"
         short = f"another {step:,.0f} from {whose} would bring {brings}"
     if sum(isinstance(r, Donors) for r in plan.rules) > 1:  # who pays what is told for one set of grants
