@@ -50,6 +50,12 @@ def test_every_picture_and_page_it_points_to_is_there():
     assert [t for t in targets if not (DOCS / t).exists()] == []
 
 
+def test_every_picture_has_its_drawing_and_its_place_on_the_page():
+    drawn = set(re.findall(r'@picture\("(\w+)"', (DOCS / "pictures" / "draw.py").read_text(encoding="utf-8")))
+    assert drawn == {picture.stem for picture in (DOCS / "pictures").glob("*.svg")}
+    assert drawn == set(re.findall(r"pictures/(\w+)\.svg", PAGE))
+
+
 def test_every_picture_has_words_and_tells_nothing_by_color():
     for picture in (DOCS / "pictures").glob("*.svg"):
         drawn = picture.read_text(encoding="utf-8")
