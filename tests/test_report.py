@@ -18,6 +18,7 @@ import shapely
 from ccm_geo.errors import CRSError, DataError, SourceError
 from ccm_geo.planning import Compact, Complete, Deadline, Donors, Finish, Grant, LockOut, prioritize
 from ccm_geo.report import write_gpkg, write_report
+from ccm_geo.report.rule_sheets import _spoken_limit
 from ccm_geo.report.sheets import MOST_LETTERS, Sheet, clean_text, number_format, write_book
 from ccm_geo.schemas import Note
 from ccm_geo.scoring import DISPLACEMENT, RISK, score
@@ -568,6 +569,16 @@ def test_every_rule_of_a_plan_says_how_it_stands(agreed):
     assert words["LockOut 003"] == "kept; it has no limit that could have a price"
     assert words["Complete village"] == "1 of 2 earned, worth 0.25 accidents averted in all"
     assert words["Compact"] == "1 earned, worth 0.5 accidents averted in all"
+
+
+def test_deadline_that_binds_says_what_a_percent_more_would_cost():
+    row = {"rule": "D", "limit": 4e6, "used": 4e6, "price": -1e-5}
+    state = "400.0 ha released by the end of 2029, 400.0 asked for"
+    words = f"{state}: it binds; 1 % more would cost about 0.4 accidents"
+    assert _spoken_limit(row, Deadline(2029, share=0.5), "accidents") == words
+    words = "3 hazards released by the end of 2029, 3 asked for: costs nothing"
+    row = {"rule": "D", "limit": 3.0, "used": 3.0, "price": 0.0}
+    assert _spoken_limit(row, Deadline(2029, least=3, of="hazards"), "accidents") == words
 
 
 def test_bonuses_stand_among_the_numbers_that_have_no_source(agreed):

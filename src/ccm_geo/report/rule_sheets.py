@@ -65,7 +65,7 @@ def _spoken_deadline(rule: Deadline, goal: float, done: float, price: float, uni
         return state
     if price == 0:
         return f"{state}: costs nothing"
-    return f"{state}: it binds; 1 {what.rstrip('s')} more would cost about {abs(price) * size:.3g} {unit}"
+    return f"{state}: it binds; 1 % more would cost about {abs(price) * goal / 100:.3g} {unit}"
 
 
 def _spoken_rule(rule: Any, plan: Plan) -> str:

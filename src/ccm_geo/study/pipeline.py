@@ -330,8 +330,8 @@ def _beside(comparison: planning.Comparison) -> str:
         return str(comparison).splitlines()[-1]
     more = f"{-comparison.lost:,.4g} {comparison.benefit_unit} more"
     return (
-        f"A ranked list comes to {more}, for {comparison.ranking_cost_usd:,.0f} USD; it knows budgets and "
-        "teams alone, and keeps neither deadlines nor promises, shares or the purposes of donors."
+        f"A ranked list comes to {more}, for {comparison.ranking_cost_usd:,.0f} USD; it is held to fewer "
+        "rules than the plan, and keeps neither deadlines nor promises or shares."
     )
 
 
