@@ -339,6 +339,16 @@ def test_donors_without_grants_and_grants_without_money_are_refused(world):
     )
 
 
+def test_slips_that_cannot_be_meant_come_with_their_cure(world):
+    start = len(LEAST.splitlines())
+    text = LEAST + '\n[[Capacity]]\namount = {2027 = 3}\n\n[[Compact]]\nworth = 1\npairs = ["A", "B"]\n'
+    cure = 'it goes by year, not by region; add by = "" for teams that work everywhere'
+    assert faults_of(world, text) == (
+        f"line {start + 3}: [Capacity] amount: {cure}",
+        f'line {start + 7}: [Compact] pairs: give lists of two hazards, like [["HA-1", "HA-2"]]',
+    )
+
+
 def test_grants_may_stand_without_their_heading(world):
     text = LEAST + '\n[[Donors.Grant]]\nname = "N"\namount = 3_000\n'
     assert read_study(study(world, text)).rules[1] == ccm.Donors(ccm.Grant("N", 3_000))

@@ -10,7 +10,7 @@ import inspect
 import os
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -231,8 +231,19 @@ def _misfits_and_gaps(name: str, make: Callable[..., Any], row: Any, page: Page,
     faults = _misfits(name, row, known, page, nth)
     if not isinstance(row, dict) or not row.keys() <= known.keys():
         return faults  # what is lacking may be there under a misspelled name
+    faults += [f"{page.line(name, key, nth)}: [{name}] {key}: {cure}" for key, cure in _slips(name, row)]
     absent = [key for key in needed_by(make) if row.get(key) in (None, [])]
     return faults + [f"{page.line(name, nth=nth)}: [{name}] has no {key}; it needs one" for key in absent]
+
+
+def _slips(name: str, row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Name what is of the right kind and yet cannot be meant, with its cure."""
+    teams, pairs = row.get("amount"), row.get("pairs", [])
+    flat = isinstance(teams, dict) and not any(isinstance(one, dict) for one in teams.values())
+    if name == "Capacity" and "by" not in row and flat and teams and all(map(str.isdecimal, teams)):
+        yield "amount", 'it goes by year, not by region; add by = "" for teams that work everywhere'
+    if name == "Compact" and not all(isinstance(one, list) and len(one) in {2, 3} for one in listed(pairs)):
+        yield "pairs", 'give lists of two hazards, like [["HA-1", "HA-2"]]'
 
 
 def _lacking(name: str, given: Any, page: Page) -> list[str]:
