@@ -9,7 +9,7 @@ demo: $(VENV)/.installed  ## run the main job on sample_data/ and say where the 
 	$(BIN)/ccm-geo demo --out out/demo
 
 test: lint types  ## everything that CI runs
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

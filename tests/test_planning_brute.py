@@ -1,15 +1,12 @@
 """The planner against every possible plan: small worlds, every combination of rules, both engines."""
 
-import functools
 import itertools
-import math
 
-import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from small_worlds import YEARS, best_by_brute_force, small_world
+from small_worlds import best_by_brute_force, small_world
 
 from ccm_geo import PlanError
 from ccm_geo.planning import After, Budget, Capacity, LockIn, LockOut, Share, prioritize

@@ -2,6 +2,7 @@
 
 import csv
 import html
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -18,12 +19,15 @@ from ccm_geo.planning import (
     LockOut,
     Share,
     list_options,
+    matrix,
     prioritize,
 )
 from ccm_geo.planning import solve as engine
 from ccm_geo.planning.arcs import Arcs
-from ccm_geo.planning.exchange import exchanged
+from ccm_geo.planning.choices import near_choices
+from ccm_geo.planning.exchange import Ties, exchanged
 from ccm_geo.planning.listing import Listing
+from ccm_geo.planning.master import mastered
 from ccm_geo.planning.model import build
 from ccm_geo.planning.prices import Rows, lowest_bound, use_by_key
 
@@ -209,11 +213,27 @@ def test_random_exchange_finds_a_plan_that_keeps_the_rules_and_the_same_one_agai
     model = build(Listing.of(world), [Budget(MONEY), Share("adm1", at_least=0.1)])
     arcs, rows = Arcs.of(model), Rows.of(model)
     priced = lowest_bound(arcs, rows)
-    found = [exchanged(arcs, rows, priced.prices, priced.taken, tries=200_000, seed=5) for _ in range(2)]
-    assert (found[0] == found[1]).all()
-    use = rows.pattern.T @ use_by_key(arcs, found[0], rows.pattern.shape[0])
+    pool = near_choices(arcs, rows, priced.prices, [priced.taken])
+    start, ties = pool.of_plan(arcs, priced.taken), Ties.of(arcs, pool, [])
+    found = [exchanged(pool, rows, priced.prices, start, ties, tries=200_000, seed=5) for _ in range(2)]
+    assert (found[0][0] == found[1][0]).all()
+    assert found[0][1]
+    taken = pool.taken(found[0][0])
+    use = rows.pattern.T @ use_by_key(arcs, taken, rows.pattern.shape[0])
     assert abs(rows.excess(use)).max() < 1e-6
-    assert 0.97 * priced.bound < arcs.benefit[found[0]].sum() <= priced.bound
+    assert 0.97 * priced.bound < arcs.benefit[taken].sum() <= priced.bound
+
+
+def test_pool_of_choices_lowers_the_bound_to_that_of_the_linear_relaxation(world):
+    """Paths and single hazards: the relaxation over choices is as strong as that over options."""
+    model = build(Listing.of(world), [Budget(MONEY), Share("adm1", at_least=0.1)])
+    arcs, rows = Arcs.of(model), Rows.of(model)
+    rough = lowest_bound(arcs, rows, most_tries=5)
+    pool = near_choices(arcs, rows, rough.prices, [rough.taken])
+    found = mastered(arcs, rows, rough, pool, close=1e-9, until=time.monotonic() + 30)
+    relaxed = matrix.optimize(matrix.compiled(arcs, rows), gap=0, seconds=30, relaxed=True)
+    assert found.best.bound < rough.bound
+    assert found.best.bound == pytest.approx(relaxed.bound, rel=1e-6)
 
 
 def test_inputs_are_not_changed(world):

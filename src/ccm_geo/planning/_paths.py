@@ -24,7 +24,7 @@ _WIDEST = 1 << MOST_MARKS
 
 
 @numba.njit(cache=True, nogil=True)
-def best_paths(  # noqa: C901, PLR0912, PLR0913, PLR0917 - one loop nest for the compiler
+def best_paths(  # noqa: C901, PLR0913, PLR0917 - one loop nest for the compiler
     begin: int,
     end: int,
     blocks: A,
@@ -126,14 +126,14 @@ def _forward(  # noqa: C901, PLR0912, PLR0913, PLR0917 - one loop nest for the c
     asks: A,
     value: A,
     states: int,
-    together: bool,
+    together: bool,  # noqa: FBT001 - compiled
     worth: A,
     before: A,
     better: A,
     top: A,
     node: A,
 ) -> None:
-    """Fill the best value of the hazard done by each year, and of all paths (last place), and where it ends."""
+    """Fill the best value of the hazard done by each year, last that of all paths, and where they end."""
     one = np.uint64(1)
     width, years = 1 << marks[h], len(top) - 1
     for i in range(states * width):
@@ -307,7 +307,9 @@ def path_losses(  # noqa: C901, PLR0912, PLR0913, PLR0917 - one loop nest for th
 
 
 @numba.njit(cache=True, nogil=True)
-def _ahead(lo: int, hi: int, start: int, year: A, src: A, dst: A, value: A, when: int, ahead: A) -> None:
+def _ahead(  # noqa: PLR0913, PLR0917 - one loop for the compiler
+    lo: int, hi: int, start: int, year: A, src: A, dst: A, value: A, when: int, ahead: A
+) -> None:
     """Fill the best value with which each state is reached up to a year."""
     ahead[:] = -np.inf
     ahead[start] = 0.0

@@ -9,6 +9,7 @@ import pandas as pd
 from ccm_geo.errors import DataError
 
 from .arcs import Arcs
+from .donors import Donors
 from .listing import Floats, Listing, Mask, leads_on
 from .model import Model, build
 from .prices import plain, walk
@@ -92,7 +93,7 @@ def down_the_list(plan: "Plan", ranking: pd.Series | None) -> Comparison:
 
 def _only_floors(rule: Any) -> bool:
     """Say whether a rule is unknown to a list: it knows budgets and what is shut out, nothing else."""
-    return not (hasattr(rule, "amount") or isinstance(rule, LockOut))
+    return not (hasattr(rule, "amount") or isinstance(rule, (LockOut, Donors)))
 
 
 def _ranked(listing: Listing, ranking: pd.Series | None) -> Floats:

@@ -29,9 +29,9 @@ SMALL = 4_000  # options that one matrix takes at once
 _NEAR_PER_ROW = 60  # options near the price left open, for each row that couples hazards
 _NEAR = (100, 1_500)  # at least and at most, on the first try; four times as many on the second
 _NEAR_SECONDS = 8.0
-_FEW_ROWS = 25  # up to here the options near the price bring a good plan at once
+_FEW_ROWS, _MANY_HAZARDS = 25, 8_000  # up to and from here options near the price bring a good plan at once
 _EXCHANGES_PER_HAZARD = 2_000
-_EXCHANGES = (500_000, 4_000_000)
+_EXCHANGES = (100_000, 4_000_000)
 _PLANS = 24  # prices off the best ones, by about these shares, at which choices are collected
 _OFF = 0.01, 0.02, 0.05, 0.1
 _EXCHANGE_AGAIN_FROM, _AGAIN = 300_000, 4  # options; so often, where a matrix would be too large
@@ -143,7 +143,7 @@ class _Search:
     def approach(self) -> None:
         """Look for good plans in a pool of choices, then around the best plan, with ever more left open."""
         many = int(np.clip(_NEAR_PER_ROW * len(self.rows.lower), *_NEAR))
-        if len(self.rows.lower) <= _FEW_ROWS:
+        if len(self.rows.lower) <= _FEW_ROWS and len(self.arcs.start) > _MANY_HAZARDS:
             self.near_the_price(many, self.priced.taken if self.plan is None else self.plan)
         if not self.done() and len(self.rows.lower):
             self.from_pool()
