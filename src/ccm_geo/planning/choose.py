@@ -159,7 +159,10 @@ def use_of(model: Model, found: Solution) -> pd.DataFrame:
     for family in model.families:
         prices = found.prices[at : at + len(family.labels)]
         at += len(family.labels)
-        parts.append(_family_use(family, found.taken, prices, model.rules[family.rule].title))
+        rule = model.rules[family.rule]
+        if getattr(rule, "carry_over", False):  # money of a year helps all later years too
+            prices = np.cumsum(prices[::-1])[::-1]
+        parts.append(_family_use(family, found.taken, prices, rule.title))
     columns = ["rule", "row", "limit", "used", "price"]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 

@@ -135,7 +135,7 @@ class Budget(Rule):
             labels: tuple[str, ...] = (self.title,)
             key, limits = np.zeros(len(held), np.int64), [self.amount]
         else:
-            labels = tuple(f"{self.title} {y}" for y in self.amount)
+            labels = tuple(f"{self.title} {'up to ' if self.carry_over else ''}{y}" for y in self.amount)
             key, limits = np.searchsorted(list(self.amount), listing.year), list(self.amount.values())
         upper = np.cumsum(limits) if self.carry_over else np.array(limits, dtype=float)
         span = np.triu(np.ones((len(limits), len(limits)))) if self.carry_over else np.eye(len(limits))

@@ -1,7 +1,6 @@
 """A plan in words that a minister understands, and as a table with a small map for a notebook."""
 
 import html
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -95,7 +94,8 @@ def _rules(plan: "Plan") -> list[str]:
     shares = {r.title for r in plan.rules if hasattr(r, "at_least")}
     for title, rows in plan.use.groupby("rule", sort=False):
         if title in budgets:
-            lines += _money_lines(str(title), rows, plan)
+            paid = rows[(rows["limit"] > 0) | (rows["used"] > 0)]
+            lines += [_money_line(row, plan.benefit_unit) for row in paid.to_dict("records")]
         elif title in teams:
             lines += _team_lines(str(title), rows, plan)
         elif title in shares:
@@ -104,16 +104,6 @@ def _rules(plan: "Plan") -> list[str]:
     lines += [_deadline_line(r, plan) for r in plan.rules if isinstance(r, Deadline)]
     lines += [_finish_line(r, plan) for r in plan.rules if isinstance(r, Finish)]
     return ["What the rules cost:", *lines] if lines else []
-
-
-def _money_lines(title: str, rows: pd.DataFrame, plan: "Plan") -> list[str]:
-    """Tell each year's money; what is carried over counts up to the year, and helps all later ones."""
-    same = [r for r in plan.rules if r.title == title]
-    if len(same) == 1 and same[0].carry_over and isinstance(same[0].amount, Mapping):
-        label = rows["row"].str.removeprefix(f"{title} ")
-        rows = rows.assign(row=f"{title} up to " + label, price=rows["price"][::-1].cumsum()[::-1])
-    paid = rows[(rows["limit"] > 0) | (rows["used"] > 0)]
-    return [_money_line(row, plan.benefit_unit) for row in paid.to_dict("records")]
 
 
 def _money_line(row: dict[str, float], unit: str) -> str:
