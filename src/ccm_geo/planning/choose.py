@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -118,7 +119,7 @@ def _plan(options: pd.DataFrame, model: Model, found: Solution, advice: list[Not
         cost_usd=float(table["cost_usd"].sum()) if "cost_usd" in table else float("nan"),
         use=use_of(model, found),
         bonuses=bonuses,
-        reasons=reasons_of(model, found),
+        tell=partial(reasons_of, model, found),
         notes=tuple(dict.fromkeys((*notes_of(options), *model.notes, *advice, *_afterthoughts(table)))),
         checked=check.passed(table, model.rules),
         run_id=run_id(options, model.rules),

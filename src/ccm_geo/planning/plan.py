@@ -1,6 +1,8 @@
 """The chosen options, with the proof of how good they are and the reason for every hazard."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -34,8 +36,8 @@ class Plan:
         One row per limit: rule, row, limit, used, price (benefit that one more unit would bring).
     bonuses
         One row per bonus that hazards bring together: rule, what, bonus.
-    reasons
-        One row per hazard: chosen, activities, first_year, last_year, reason, price_gap.
+    tell
+        Gives the table of `reasons` when it is first asked for.
     notes
         What was assumed, left out or looks odd.
     checked
@@ -56,7 +58,7 @@ class Plan:
     cost_usd: float
     use: pd.DataFrame = field(repr=False)
     bonuses: pd.DataFrame = field(repr=False)
-    reasons: pd.DataFrame = field(repr=False)
+    tell: Callable[[], pd.DataFrame] = field(repr=False)
     notes: tuple[Note, ...]
     checked: tuple[str, ...]
     run_id: str
@@ -67,6 +69,11 @@ class Plan:
     def gap(self) -> float:
         """How much more another plan could avert at most, as a share of the bound."""
         return max(0.0, (self.bound - self.benefit) / self.bound) if self.bound > 0 else 0.0
+
+    @cached_property
+    def reasons(self) -> pd.DataFrame:
+        """One row per hazard: chosen, activities, first_year, last_year, reason, price_gap."""
+        return self.tell()
 
     @property
     def averted(self) -> float:
