@@ -35,6 +35,7 @@ _EXCHANGES = (100_000, 4_000_000)
 _PLANS = 24  # prices off the best ones, by about these shares, at which choices are collected
 _OFF = 0.01, 0.02, 0.05, 0.1
 _EXCHANGE_AGAIN_FROM, _AGAIN = 300_000, 4  # options; so often, where a matrix would be too large
+_CLOSE = 0.02  # of the gap: how near to the lowest one a bound is good enough
 _SPLIT = 1e-6  # a share that is neither 0 nor 1
 _TRIES_SMALL, _TRIES_LARGE = 60, 120
 _MATRIX_GOOD = 6_000  # options; up to here one matrix beats several smaller ones
@@ -79,7 +80,8 @@ def solve(model: Model, *, gap: float, seconds: float) -> Solution | None:
         arcs = arcs.keep(~too_large(arcs, rows))
     small = len(arcs.benefit) <= SMALL
     tries = _TRIES_SMALL if small else _TRIES_LARGE
-    priced = lowest_bound(arcs, rows, most_tries=tries, close=1e-7, seconds=seconds / 2)
+    close = max(1e-7, _CLOSE * gap)
+    priced = lowest_bound(arcs, rows, most_tries=tries, close=close, seconds=seconds / 2)
     if not np.isfinite(priced.best).all() or priced.bound < nothing_below(arcs):
         return None
     search = _Search(arcs=arcs, rows=rows, gap=gap, until=until, priced=priced)
