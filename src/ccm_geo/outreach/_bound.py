@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ._gains import Floats, Mask, Task, compiled, next_gains, parts, repaired, searched
+from ._gains import Floats, Mask, Task, above, compiled, next_gains, parts, repaired, searched
 
 _TRIES = 3000
 _PATIENCE = 25
@@ -33,7 +33,7 @@ class Bound:
 
     def settled(self, task: Task) -> tuple[Mask, Mask]:
         """Say which stops are in every better set, and which are in none."""
-        earned = _earned(*parts(task), self.price)
+        earned = above(*parts(task), self.price)
         take, _, rate = _filled(task, earned)
         net = earned - rate * task.cost
         level = _level(task, net)
@@ -99,7 +99,7 @@ class _Walk:
 
     def look(self, worth: float) -> tuple[Floats, Floats]:
         """Bound the worth at these prices; give what was taken and what each stop earned."""
-        earned = _earned(*parts(self.near), self.price)
+        earned = above(*parts(self.near), self.price)
         self.take, most, _ = _filled(self.near, earned)
         self.value = float(self.price.sum()) + most
         near_enough = 1e-6 * (self.best - worth) if np.isfinite(self.best) else 0.0
@@ -199,18 +199,6 @@ def _next_level(task: Task, net: Floats) -> float:
     if task.most >= len(net):
         return 0.0
     return max(float(np.sort(net)[::-1][task.most]), 0.0)
-
-
-@compiled
-def _earned(start: Any, row: Any, gain: Any, price: Any) -> Any:
-    """Add up what each stop earns above the prices of places."""
-    out = np.zeros(len(start) - 1)
-    for j in range(len(out)):
-        for k in range(start[j], start[j + 1]):
-            more = gain[k] - price[row[k]]
-            if more > 0:
-                out[j] += more
-    return out
 
 
 @compiled

@@ -150,7 +150,7 @@ def _greedy(task: Task, per: Floats) -> Mask:
     left = task.budget
     for _ in range(min(task.most, len(chosen))):
         fits = ~chosen & (task.cost <= left)
-        rate = np.where(fits, _added(*parts(task), best) / per, -1.0)
+        rate = np.where(fits, above(*parts(task), best) / per, -1.0)
         pick = int(np.argmax(rate))
         if rate[pick] <= 0:
             break
@@ -225,12 +225,12 @@ def next_gains(start: Any, row: Any, gain: Any, columns: Any, rows: int) -> Any:
 
 
 @compiled
-def _added(start: Any, row: Any, gain: Any, best: Any) -> Any:
-    """Add up what each stop would add to the best so far."""
+def above(start: Any, row: Any, gain: Any, level: Any) -> Any:
+    """Add up by how much the gains of each stop exceed a level: the best so far, or the prices of places."""
     out = np.zeros(len(start) - 1)
     for j in range(len(out)):
         for k in range(start[j], start[j + 1]):
-            more = gain[k] - best[row[k]]
+            more = gain[k] - level[row[k]]
             if more > 0:
                 out[j] += more
     return out
