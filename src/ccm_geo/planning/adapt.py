@@ -380,5 +380,4 @@ def _keeps(futures: Futures, scene: int, chosen: Mask) -> bool:
         if (mark.must & ~done).any():
             return False
     use = rows.pattern.T @ use_by_key(arcs, chosen[arcs.origin], futures.keys)
-    room = 1e-9 * np.maximum(1.0, np.abs(np.where(np.isfinite(rows.upper), rows.upper, 0.0)))
-    return not (np.abs(rows.excess(use)) > room).any()
+    return rows.keeps(use)

@@ -64,12 +64,9 @@ class Choices:
         out[self.arcs[chosen].indices] = True
         return out
 
-    def nearest(self, prices: Floats, many: int) -> list[Ints]:
-        """Give each open block's best choice at these prices, then its next best, and so on."""
-        value = self.benefit - self.use @ prices
-        order = np.lexsort((-value, self.owner))
-        last = self.first[1:] - 1
-        return [order[np.minimum(self.first[:-1] + k, last)] for k in range(many)]
+    def highest(self, value: Floats) -> Ints:
+        """Take of each open block the choice of highest value."""
+        return np.lexsort((value, self.owner))[self.first[1:] - 1]
 
     def of_plan(self, arcs: Arcs, taken: Mask) -> Ints:
         """Find the choice that each open block makes in a plan; -1 where it is not in the pool."""

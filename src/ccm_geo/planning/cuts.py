@@ -19,18 +19,18 @@ can carry, so it holds even if the flow were wrong; a margin of 1e-13 of all tha
 of the sums.
 """
 
-import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize, sparse
+from scipy import sparse
 
 from ccm_geo.errors import DataError
 
 from . import _flow
+from .descent import along, lowered
 from .listing import Floats, Ints, Mask
 from .prices import Rows
 
@@ -173,7 +173,7 @@ def _require(b: Floats, ends: Ints, w: Floats, rows: sparse.csr_array, fixed: np
 
 
 @dataclass(frozen=True, kw_only=True)
-class Priced:
+class Patches:
     """What is best at given prices.
 
     `least` and `most` are the smallest and the largest best patch. `loss` says by how much the bound falls if
@@ -183,6 +183,7 @@ class Priced:
 
     prices: Floats
     bound: float
+    slope: Floats = field(repr=False)
     least: Mask = field(repr=False)
     most: Mask = field(repr=False)
     loss: Floats = field(repr=False)
@@ -233,7 +234,7 @@ class Cuts:
         self.base = np.where(among, spare + cost, self.base)
         return among & (side == 1), among & (side != 2)
 
-    def priced(self, prices: Floats, least: Mask, most: Mask) -> Priced:
+    def priced(self, prices: Floats, least: Mask, most: Mask) -> Patches:
         """Evaluate the bound from the flow."""
         cost = np.asarray(self.field.rows.T @ prices)
         reduced = self.reduced()
@@ -246,10 +247,20 @@ class Cuts:
         added = np.abs(self.field.benefit).sum() + self.field.worth.sum() + np.abs(cost).sum() + abs(limits)
         bound = float(taken.sum()) + limits + _MARGIN * added
         sure = np.where(self.field.fixed < 0, spare > 0, self.field.fixed == 1)
-        return Priced(prices=prices, bound=bound, least=least, most=most, loss=loss, sure=sure, spare=spare)
+        slope = self.field.limits().slope(prices, np.asarray(self.field.rows @ least.astype(float)))
+        return Patches(
+            prices=prices,
+            bound=bound,
+            slope=slope,
+            least=least,
+            most=most,
+            loss=loss,
+            sure=sure,
+            spare=spare,
+        )
 
 
-def one_price(cuts: Cuts, *, until: float = np.inf) -> Priced | None:
+def one_price(cuts: Cuts, *, until: float = np.inf) -> Patches | None:
     """Find the price of a single budget and the nested best patches on its sides; None where none fits.
 
     As the price falls best patches only grow. What is taken at a higher price, and what is left at a lower
@@ -282,7 +293,7 @@ def one_price(cuts: Cuts, *, until: float = np.inf) -> Priced | None:
     return cuts.priced(np.array([price]), inner, outer)
 
 
-def many_prices(cuts: Cuts, *, until: float = np.inf, most_cuts: int = 150) -> Priced | None:
+def many_prices(cuts: Cuts, *, until: float = np.inf, most_cuts: int = 150) -> Patches | None:
     """Find the prices of several rows at which the bound is lowest; None where it proves that nothing fits.
 
     The bound is convex in the prices. A common price for all limits overdrawn is found by halving, then
@@ -290,78 +301,28 @@ def many_prices(cuts: Cuts, *, until: float = np.inf, most_cuts: int = 150) -> P
     bound, so stopping early costs tightness only.
     """
     cells, rows = cuts.field, cuts.field.limits()
-    size = _sizes(cells)
     base: Mask = cells.fixed == 1
-    best: Priced | None = None
     lowest = float(cells.benefit[base].sum() + np.minimum(cells.benefit[~base], 0.0).sum())
     lowest -= 1e-6 * float(np.abs(cells.benefit).sum())
 
-    def ask(prices: Floats) -> tuple[Priced, Floats]:
-        nonlocal best
-        least, most = cuts.ask(np.asarray(cells.rows.T @ prices), cuts.free)
-        found = cuts.priced(prices, least | base, most | base)
-        best = found if best is None or found.bound < best.bound else best
-        if time.monotonic() > until or best.bound < lowest:
-            raise _EnoughError
-        return found, np.asarray(cells.rows @ found.least.astype(float))
+    def ask(prices: Floats) -> Patches:
+        allowed = rows.allowed(prices)
+        least, most = cuts.ask(np.asarray(cells.rows.T @ allowed), cuts.free)
+        return cuts.priced(allowed, least | base, most | base)
 
-    def slope(prices: Floats, use: Floats) -> Floats:
-        upper = (prices > 0) | ((prices == 0) & np.isfinite(cells.upper))
-        return np.where(upper, cells.upper, cells.lower) - use
-
-    def scaled(x: Floats) -> tuple[float, Floats]:
-        prices = rows.allowed(x / size)
-        found, use = ask(prices)
-        return found.bound, slope(prices, use) / size
-
-    with contextlib.suppress(_EnoughError):
-        found, use = ask(np.zeros(len(size)))
-        if rows.excess(use).any():
-            _along(ask, slope, np.where(rows.excess(use) > 0, 1.0 / size, 0.0), found.bound)
-            sides = [
-                (None if np.isfinite(a) else 0.0, None if np.isfinite(b) else 0.0)
-                for a, b in zip(cells.lower, cells.upper, strict=True)
-            ]
-            knobs = {"maxfun": most_cuts, "maxiter": most_cuts, "maxcor": 20, "ftol": 1e-9, "gtol": 1e-12}
-            before = np.inf
-            while (
-                best is not None and before - best.bound > 1e-6 * abs(best.bound) and cuts.asked < most_cuts
-            ):
-                before = best.bound
-                optimize.minimize(
-                    scaled, best.prices * size, jac=True, method="L-BFGS-B", bounds=sides, options=knobs
-                )
-    return None if best is None or best.bound < lowest else best
-
-
-class _EnoughError(Exception):
-    """Ends a search from inside the function that it asks."""
-
-
-def _sizes(cells: Field) -> Floats:
-    """How large each row is: its limit, or else a tenth of all its coefficients."""
-    limit = np.where(
-        np.isfinite(cells.upper), cells.upper, np.where(np.isfinite(cells.lower), cells.lower, 0.0)
-    )
-    whole = np.asarray(np.abs(cells.rows).sum(axis=1), dtype=float)
-    size = np.where(np.abs(limit) > 0, np.abs(limit), whole / 10)
-    return np.where(size > 0, size, 1.0)
-
-
-def _along(
-    ask: Callable[[Floats], tuple[Priced, Floats]],
-    slope: Callable[[Floats, Floats], Floats],
-    ray: Floats,
-    top: float,
-) -> None:
-    """Halve the way to the common price at which the limits along `ray` are kept on the whole."""
-    low, high = 0.0, max(top, 1e-300)
-    for _ in range(40):
-        middle = np.sqrt(low * high) if low > 0 else high / 64
-        _, use = ask(middle * ray)
-        if float(ray @ slope(middle * ray, use)) < 0:
-            low = middle
-        else:
-            high = middle
-        if low > 0 and high < 1.05 * low:
-            return
+    best = ask(np.zeros(len(cells.lower)))
+    excess = rows.excess(np.asarray(cells.rows @ best.least.astype(float)))
+    if excess.any():
+        size = rows.sizes(np.asarray(np.abs(cells.rows).sum(axis=1), dtype=float))
+        begin = along(ask, best, np.where(excess > 0, 1.0 / size, 0.0), until=until, halvings=40, close=1.05)
+        best = lowered(
+            ask,
+            begin.prices,
+            size,
+            rows.sides,
+            most_tries=most_cuts - cuts.asked,
+            close=1e-6,
+            until=until,
+            enough=lowest,
+        )
+    return None if best.bound < lowest else best

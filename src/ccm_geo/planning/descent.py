@@ -1,4 +1,4 @@
-"""Lowers a convex bound over prices from prices at hand, with a push away from the kinks where it stops."""
+"""Lowers a convex bound over prices: along one direction, and from prices at hand in all of them."""
 
 import contextlib
 import time
@@ -41,8 +41,9 @@ def lowered(
     most_tries: int,
     close: float,
     until: float,
+    enough: float = -np.inf,
 ) -> B:
-    """Lower a bound by L-BFGS-B, in rounds.
+    """Lower a bound by L-BFGS-B, in rounds; each begins a push away from the kink where the one before ended.
 
     Parameters
     ----------
@@ -60,6 +61,8 @@ def lowered(
         Stop where a round lowers the bound by less than this share.
     until
         When to stop, by the monotonic clock.
+    enough
+        Stop at a bound below this one.
     """
     tries, best = 0, ask(prices)
     if not len(prices):
@@ -72,7 +75,7 @@ def lowered(
         found = ask(scaled / size)
         if found.bound < best.bound:
             best = found
-        if time.monotonic() > until or tries >= most_tries:
+        if time.monotonic() > until or tries >= most_tries or best.bound < enough:
             raise _EnoughError
         return found.bound, found.slope / size
 
@@ -90,6 +93,46 @@ def lowered(
             start = best.prices * size * (1 + push * chance.standard_normal(len(size)))
             optimize.minimize(told, start, jac=True, method="L-BFGS-B", bounds=sides, options=knobs)
             push = _PUSH
+    return best
+
+
+def along(
+    ask: Callable[[Floats], B],
+    start: B,
+    ray: Floats,
+    *,
+    until: float,
+    halvings: int = 60,
+    close: float = 1.01,
+) -> B:
+    """Find the lowest bound along a direction of prices, by halving.
+
+    Parameters
+    ----------
+    ask
+        Gives bound and slope at prices.
+    start
+        What it gives at prices of 0.
+    ray
+        The direction.
+    until
+        When to stop, by the monotonic clock.
+    halvings
+        How often to ask at most.
+    close
+        Stop where the price is known up to this factor.
+    """
+    best, low, high = start, 0.0, max(start.bound, 1e-300)
+    for _ in range(halvings if ray.any() else 0):
+        middle = np.sqrt(low * high) if low > 0 else high / 64
+        found = ask(middle * ray)
+        best = min(best, found, key=lambda f: f.bound)
+        if float(ray @ found.slope) < 0:
+            low = middle
+        else:
+            high = middle
+        if (low > 0 and high < close * low) or time.monotonic() > until:
+            break
     return best
 
 

@@ -16,7 +16,7 @@ from .arcs import Arcs
 from .descent import lowered
 from .listing import Floats, Ints, Mask
 from .model import Model
-from .prices import Answer, Rows, answer, lowest_bound, walk
+from .prices import Answer, Rows, answer, lowest_bound, too_large, walk
 
 _ALONE_TRIES = 100  # price searches of each scenario by itself, where those of all begin
 _TOGETHER_TRIES = 250
@@ -98,7 +98,7 @@ class Futures:
             replace(r, lower=np.where(once, lower, r.lower), upper=np.where(once, upper, r.upper))
             for r in rows
         ]
-        fits = np.array([_fits(arcs, r) for r in tight])
+        fits = np.array([~too_large(arcs, r) for r in tight])
         able = np.array(fits, dtype=bool)
         able[:, shared] = fits[:, shared].all(axis=0)
         narrow = []
@@ -164,20 +164,6 @@ def _only_shared(arcs: Arcs, rows: Sequence[Rows], shared: Mask) -> Mask:
     return out
 
 
-def _fits(arcs: Arcs, rows: Rows) -> Mask:
-    """Say which arcs break no limit by themselves; the others can be in no plan."""
-    lowest = np.zeros(len(rows.lower))
-    at, column = rows.pattern.nonzero()
-    data = np.asarray(rows.pattern[at, column])
-    np.minimum.at(lowest, column, data)
-    hard = (lowest >= 0) & np.isfinite(rows.upper)
-    room = np.full(rows.pattern.shape[0], np.inf)
-    which = hard[column] & (data > 0)
-    np.minimum.at(room, at[which], rows.upper[column[which]] / data[which])
-    room[-1] = np.inf
-    return np.asarray((arcs.coefs <= room[arcs.keys] * (1 + 1e-9)).all(axis=0), dtype=bool)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Reply:
     """What the hazards do at given prices and weights.
@@ -236,8 +222,7 @@ def asked(futures: Futures, prices: Floats, weight: Floats, most: Floats) -> Rep
     bound, slope = float(best.sum()), np.zeros(spread.shape)
     for z, row in enumerate(futures.rows):
         bound += row.price_of_limits(spread[z])
-        upper = (spread[z] > 0) | ((spread[z] == 0) & np.isfinite(row.upper))
-        slope[z] = np.where(upper, row.upper, row.lower) - row.pattern.T @ (use[z] + use[scenes])
+        slope[z] = row.slope(spread[z], row.pattern.T @ (use[z] + use[scenes]))
     slope[1:, futures.once] = 0.0
     gains = ((taken[:-1] | taken[-1]) * most).sum(axis=1)
     return Reply(
@@ -428,12 +413,8 @@ def _scales(futures: Futures, aim: Aim) -> Floats:
     Rows of unlikely scenarios have small prices; they are scaled with the root of their probability.
     """
     _, _, free = walk(futures.arcs, futures.arcs.most, futures.keys)
-    wish = abs(futures.rows[0].pattern).T @ free / 10
-    out = np.empty((len(futures.models), len(futures.once)))
-    for z, row in enumerate(futures.rows):
-        limit = np.where(np.isfinite(row.upper), row.upper, np.where(np.isfinite(row.lower), row.lower, 0.0))
-        size = np.where(np.abs(limit) > 0, np.abs(limit), wish)
-        out[z] = np.where(size > 0, size, 1.0)
+    wish = abs(futures.rows[0].pattern).T @ free
+    out = np.array([row.sizes(wish) for row in futures.rows])
     rare = np.sqrt(np.maximum(aim.chance, 1e-3))
     return np.concatenate([out[0, futures.once], (out[:, ~futures.once] / rare[:, None]).ravel()])
 
@@ -450,32 +431,18 @@ def _sides(futures: Futures) -> list[tuple[float | None, float | None]]:
     return [(None if a else 0.0, None if b else 0.0) for a, b in zip(low, high, strict=True)]
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Alone:
-    prices: Floats
-    bound: float
-    slope: Floats
-    answer: Answer
-
-
 def repriced(model: Model, begin: Floats, size: Floats, *, most_tries: int, until: float) -> Answer:
     """Lower the bound of one model from prices at hand; `size` says how large its rows are."""
     arcs, rows = Arcs.of(model), Rows.of(model)
-
-    def ask(prices: Floats) -> _Alone:
-        found = answer(arcs, rows, rows.allowed(prices))
-        upper = (prices > 0) | ((prices == 0) & np.isfinite(rows.upper))
-        slope = np.where(upper, rows.upper, rows.lower) - found.use
-        return _Alone(
-            prices=prices, bound=found.bound, slope=np.where(np.isfinite(slope), slope, 0.0), answer=found
-        )
-
-    sides = [
-        (None if np.isfinite(low) else 0.0, None if np.isfinite(up) else 0.0)
-        for low, up in zip(rows.lower, rows.upper, strict=True)
-    ]
-    best = lowered(ask, rows.allowed(begin), size, sides, most_tries=most_tries, close=_CLOSE, until=until)
-    return best.answer
+    return lowered(
+        lambda prices: answer(arcs, rows, rows.allowed(prices)),
+        rows.allowed(begin),
+        size,
+        rows.sides,
+        most_tries=most_tries,
+        close=_CLOSE,
+        until=until,
+    )
 
 
 def sizes_of(futures: Futures, aim: Aim) -> Floats:

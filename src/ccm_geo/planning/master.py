@@ -14,7 +14,7 @@ from scipy import sparse
 
 from .arcs import Arcs
 from .choices import Choices, more_choices
-from .listing import Floats, Ints
+from .listing import Floats
 from .prices import Answer, Rows, answer
 
 _ROUNDS = 60
@@ -71,7 +71,7 @@ def mastered(arcs: Arcs, rows: Rows, priced: Answer, pool: Choices, *, close: fl
 
 
 def _amounts(pool: Choices) -> Floats:
-    """How much a choice uses of each row on average, where it uses any."""
+    """Say how much a choice uses of each row on average, where it uses any."""
     count = np.bincount(pool.use.indices, minlength=pool.use.shape[1])
     total = np.bincount(pool.use.indices, weights=np.abs(pool.use.data), minlength=pool.use.shape[1])
     return np.where(total > 0, total / np.maximum(count, 1), 1.0)
@@ -83,7 +83,7 @@ def fines(pool: Choices, prices: Floats) -> Floats:
     The price of the row; where that is low, a quarter of what a row is paid on average in all, spread over
     what the best choices use of the row.
     """
-    best = pool.use[pool.nearest(prices, 1)[0]]
+    best = pool.use[pool.highest(pool.benefit - pool.use @ prices)]
     used = np.abs(pool.spent) + np.asarray(abs(best).sum(axis=0)).ravel()
     used = np.where(used > 0, used, _amounts(pool))
     bill = np.abs(prices) * used
@@ -92,12 +92,7 @@ def fines(pool: Choices, prices: Floats) -> Floats:
 
 
 def _relaxed(
-    pool: Choices,
-    rows: Rows,
-    fine: Floats,
-    size: float,
-    scale: Floats,
-    basis: Any,
+    pool: Choices, rows: Rows, fine: Floats, size: float, scale: Floats, basis: Any
 ) -> tuple[Floats | None, Floats, float, Any]:
     """Solve the linear program over shares of choices: prices, shares, what it reaches, where it ended."""
     solver = _loaded(pool, rows, size, scale, fine)
@@ -154,9 +149,3 @@ def _loaded(pool: Choices, rows: Rows, size: float, scale: Floats, fine: Floats)
     lp.a_matrix_.value_ = body.data
     solver.passModel(lp)
     return solver
-
-
-def rounded(pool: Choices, share: Floats) -> Ints:
-    """Take of each open block the choice with the largest share."""
-    order = np.lexsort((share, pool.owner))
-    return order[pool.first[1:] - 1]

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from . import _flow, matrix
-from .cuts import Cuts, Field, Priced, Row, many_prices, one_price
+from .cuts import Cuts, Field, Patches, Row, many_prices, one_price
 from .listing import Floats, Ints, Mask
 
 _HALF = 13  # changes in each of the two lists that are matched: 8,192 sums each
@@ -190,7 +190,7 @@ def best_patch(cells: Field, *, gap: float, seconds: float) -> Patch | None:
 class _Search:
     """What is known so far: a bound, and the best patch."""
 
-    def __init__(self, cuts: Cuts, priced: Priced, *, gap: float, until: float) -> None:
+    def __init__(self, cuts: Cuts, priced: Patches, *, gap: float, until: float) -> None:
         self.cuts, self.field, self.priced, self.gap, self.until = cuts, cuts.field, priced, gap, until
         self.bound = priced.bound
         self.plan: Mask | None = None

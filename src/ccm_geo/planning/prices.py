@@ -4,7 +4,6 @@ For any prices the sum of the best paths, plus the limits at their prices, is an
 plan can avert (Lagrange). This module looks for the prices at which that bound is lowest.
 """
 
-import contextlib
 import itertools
 import time
 from collections.abc import Callable
@@ -13,10 +12,11 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
-from scipy import optimize, sparse
+from scipy import sparse
 
 from . import _paths
 from .arcs import Arcs
+from .descent import along, lowered
 from .listing import Floats, Listing, Mask
 from .model import Model
 
@@ -59,6 +59,34 @@ class Rows:
         out = np.where((prices > 0) & np.isinf(self.upper), 0.0, prices)
         return np.where((out < 0) & np.isinf(self.lower), 0.0, out)
 
+    @property
+    def sides(self) -> list[tuple[float | None, float | None]]:
+        """Between what each price may lie: from 0 where a row has one limit only."""
+        finite = zip(np.isfinite(self.lower), np.isfinite(self.upper), strict=True)
+        return [(None if low else 0.0, None if up else 0.0) for low, up in finite]
+
+    def slope(self, prices: Floats, use: Floats) -> Floats:
+        """Subgradient of the bound: the limit that a price stands for, less the use."""
+        upper = (prices > 0) | ((prices == 0) & np.isfinite(self.upper))
+        return np.where(upper, self.upper, self.lower) - use
+
+    def sizes(self, wish: Floats) -> Floats:
+        """How large each row is, for a search: its limit; where that is 0 or missing, a tenth of `wish`."""
+        limit = np.where(
+            np.isfinite(self.upper), self.upper, np.where(np.isfinite(self.lower), self.lower, 0.0)
+        )
+        size = np.where(np.abs(limit) > 0, np.abs(limit), wish / 10)
+        return np.where(size > 0, size, 1.0)
+
+    @property
+    def room(self) -> Floats:
+        """How far a row may be overdrawn by rounding alone."""
+        return 1e-9 * np.maximum(1.0, np.abs(np.where(np.isfinite(self.upper), self.upper, 0.0)))
+
+    def keeps(self, use: Floats) -> bool:
+        """Say whether no row is broken, up to rounding."""
+        return not (np.abs(self.excess(use)) > self.room).any()
+
     def excess(self, use: Floats) -> Floats:
         """By how much each row is broken: above its upper limit (positive) or below its lower (negative)."""
         return np.maximum(use - self.upper, 0) + np.minimum(use - self.lower, 0)
@@ -66,7 +94,10 @@ class Rows:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What the hazards do at given prices; `best` is the value of each path, `gain` that of each block."""
+    """What the hazards do at given prices; `best` is the value of each path, `gain` that of each block.
+
+    `slope` says how the bound changes with the prices.
+    """
 
     prices: Floats
     bound: float
@@ -74,6 +105,7 @@ class Answer:
     best: Floats = field(repr=False)
     gain: Floats = field(repr=False)
     use: Floats = field(repr=False)
+    slope: Floats = field(repr=False)
 
 
 def answer(arcs: Arcs, rows: Rows, prices: Floats) -> Answer:
@@ -81,7 +113,8 @@ def answer(arcs: Arcs, rows: Rows, prices: Floats) -> Answer:
     taken, best, gain, by_key = _asked(arcs, values_at(arcs, rows, prices), rows.pattern.shape[0])
     bound = float(gain.sum()) + rows.price_of_limits(prices)
     use = rows.pattern.T @ by_key
-    return Answer(prices=prices, bound=bound, taken=taken, best=best, gain=gain, use=use)
+    slope = rows.slope(prices, use)
+    return Answer(prices=prices, bound=bound, taken=taken, best=best, gain=gain, use=use, slope=slope)
 
 
 def walk(arcs: Arcs, value: Floats, keys: int) -> tuple[Mask, Floats, Floats]:
@@ -143,6 +176,8 @@ def values_at(arcs: Arcs, rows: Rows, prices: Floats) -> Floats:
 
 def too_large(arcs: Arcs, rows: Rows) -> Mask:
     """Say which arcs alone break an upper limit, of a row to which every option adds; no plan takes them."""
+    if not len(rows.lower):
+        return np.zeros(len(arcs.benefit), bool)
     only_adds = np.asarray(rows.pattern.min(axis=0).todense()).ravel() >= 0
     limit = np.where(only_adds, rows.upper, np.inf)
     room = np.full(rows.pattern.shape[0], np.inf)
@@ -219,34 +254,18 @@ def lowest_bound(
     free = answer(arcs, rows, np.zeros(len(rows.lower)))
     if not len(rows.lower) or not rows.excess(free.use).any():
         return free
-    size = _sizes(arcs, rows, free)
-    best = _along_one_price(arcs, rows, size, free)
-    lowest = nothing_below(arcs)
-    tries = 0
-
-    def ask(scaled: Floats) -> tuple[float, Floats]:
-        nonlocal best, tries
-        tries += 1
-        prices = rows.allowed(scaled / size)
-        found = answer(arcs, rows, prices)
-        best = min(best, found, key=lambda a: a.bound)
-        if time.monotonic() > until or best.bound < lowest:
-            raise _EnoughError
-        return found.bound, _slope(rows, found) / size
-
-    sides = [
-        (None if np.isfinite(low) else 0.0, None if np.isfinite(up) else 0.0)
-        for low, up in zip(rows.lower, rows.upper, strict=True)
-    ]
-    knobs = {"maxfun": most_tries, "maxiter": most_tries, "maxcor": 20, "ftol": close / 100, "gtol": 1e-12}
-    with contextlib.suppress(_EnoughError):
-        before = np.inf
-        while before - best.bound > close * abs(best.bound) and tries < most_tries:
-            before = best.bound
-            optimize.minimize(
-                ask, best.prices * size, jac=True, method="L-BFGS-B", bounds=sides, options=knobs
-            )
-    return best
+    size = rows.sizes(abs(rows.pattern).T @ use_by_key(arcs, free.taken, rows.pattern.shape[0]))
+    begin = _along_one_price(arcs, rows, size, free, until)
+    return lowered(
+        lambda prices: answer(arcs, rows, rows.allowed(prices)),
+        begin.prices,
+        size,
+        rows.sides,
+        most_tries=most_tries,
+        close=close,
+        until=until,
+        enough=nothing_below(arcs),
+    )
 
 
 def nothing_below(arcs: Arcs) -> float:
@@ -255,26 +274,7 @@ def nothing_below(arcs: Arcs) -> float:
     return float(worst - 1e-6 * np.abs(arcs.benefit).max(initial=0.0))
 
 
-class _EnoughError(Exception):
-    """Ends a search from inside the function that it asks."""
-
-
-def _slope(rows: Rows, found: Answer) -> Floats:
-    """Subgradient of the bound: the limit that a price stands for, less the use."""
-    upper = (found.prices > 0) | ((found.prices == 0) & np.isfinite(rows.upper))
-    return np.where(upper, rows.upper, rows.lower) - found.use
-
-
-def _sizes(arcs: Arcs, rows: Rows, free: Answer) -> Floats:
-    """How large each row is: its limit, or else a tenth of what would be used if nothing were short."""
-    limit = np.where(np.isfinite(rows.upper), rows.upper, np.where(np.isfinite(rows.lower), rows.lower, 0.0))
-    by_key = use_by_key(arcs, free.taken, rows.pattern.shape[0])
-    wish = np.asarray(np.abs(rows.pattern).T @ by_key) / 10
-    size = np.where(np.abs(limit) > 0, np.abs(limit), wish)
-    return np.where(size > 0, size, 1.0)
-
-
-def _along_one_price(arcs: Arcs, rows: Rows, size: Floats, free: Answer) -> Answer:
+def _along_one_price(arcs: Arcs, rows: Rows, size: Floats, free: Answer, until: float) -> Answer:
     """Begin with one price for all limits, found by halving, where some are overdrawn if everything is free.
 
     Pricing only those would push work into limits that are not overdrawn yet, as of later years.
@@ -282,23 +282,9 @@ def _along_one_price(arcs: Arcs, rows: Rows, size: Floats, free: Answer) -> Answ
     limited = np.isfinite(rows.upper) & (rows.upper > 0)
     over = (rows.excess(free.use) > 0) & limited
     rays = [np.where(which, 1.0 / size, 0.0) for which in ((over, limited) if over.any() else ())]
-    best = free
-    for ray in rays:
-        best = min(best, _along(arcs, rows, ray, free), key=lambda a: a.bound)
-    return best
 
+    def ask(prices: Floats) -> Answer:
+        return answer(arcs, rows, rows.allowed(prices))
 
-def _along(arcs: Arcs, rows: Rows, ray: Floats, free: Answer) -> Answer:
-    """Find the lowest bound along one direction of prices."""
-    best, low, high = free, 0.0, max(free.bound, 1e-300)
-    for _ in range(60):
-        mid = np.sqrt(low * high) if low > 0 else high / 64
-        found = answer(arcs, rows, rows.allowed(mid * ray))
-        best = min(best, found, key=lambda a: a.bound)
-        if ray @ _slope(rows, found) < 0:
-            low = mid
-        else:
-            high = mid
-        if low > 0 and high < 1.01 * low:
-            break
-    return best
+    found = [along(ask, free, ray, until=until) for ray in rays]
+    return min(free, *found, key=lambda a: a.bound) if found else free

@@ -1,8 +1,8 @@
 """The best plan and the proof of how good it is: prices first, then the few hazards near the price exactly.
 
 1. `prices.lowest_bound` finds the prices of the rows and with them an upper bound.
-2. A pool of choices near these prices (`choices`) sharpens the bound (`master`) and brings plans: by random
-   exchange (`exchange`) and by a small matrix.
+2. A pool of choices near these prices (`choices`) sharpens the bound (`master`) and brings plans, by random
+   exchange (`exchange`).
 3. Hazards whose choice is clear at these prices are settled; the others go, with the rows, into a small
    matrix (`matrix`), around the best plan so far.
 4. If plan and bound are still too far apart, every option whose best path falls short of the bound by more
@@ -19,7 +19,7 @@ from .arcs import Arcs
 from .choices import near_choices, nearly_tied
 from .exchange import Ties, exchanged
 from .listing import Floats, Mask
-from .master import mastered, rounded
+from .master import mastered
 from .model import Model
 from .patches import best_patch
 from .prices import Answer, Rows, answer, losses, lowest_bound, nothing_below, too_large, use_by_key
@@ -76,8 +76,7 @@ def solve(model: Model, *, gap: float, seconds: float) -> Solution | None:
     if found is not None and (found.gap <= gap or time.monotonic() > until):
         return found
     arcs, rows = Arcs.of(model), Rows.of(model)
-    if len(rows.lower):
-        arcs = arcs.keep(~too_large(arcs, rows))
+    arcs = arcs.keep(~too_large(arcs, rows))
     small = len(arcs.benefit) <= SMALL
     tries = _TRIES_SMALL if small else _TRIES_LARGE
     close = max(1e-7, _CLOSE * gap)
@@ -168,7 +167,7 @@ class _Search:
         pool, self.priced = found.pool, found.best
         self.bound = min(self.bound, self.priced.bound + 1e-12 * abs(self.priced.bound))
         self.loss = losses(arcs, rows, self.priced)
-        plans = [pool.taken(rounded(pool, found.share)), *self.around()]
+        plans = [pool.taken(pool.highest(found.share)), *self.around()]
         split = np.zeros(len(arcs.blocks.bonus), bool)
         split[pool.blocks[pool.owner[(found.share > _SPLIT) & (found.share < 1 - _SPLIT)]]] = True
         tied = nearly_tied(arcs.hazard, self.priced.taken, self.loss, len(arcs.start))
@@ -224,9 +223,7 @@ class _Search:
 
     def keeps(self, taken: Mask) -> bool:
         """Say whether a plan breaks no row, up to rounding."""
-        use = self.rows.pattern.T @ use_by_key(self.arcs, taken, self.rows.pattern.shape[0])
-        room = 1e-9 * np.maximum(1.0, np.abs(np.where(np.isfinite(self.rows.upper), self.rows.upper, 0)))
-        return not (np.abs(self.rows.excess(use)) > room).any()
+        return self.rows.keeps(self.rows.pattern.T @ use_by_key(self.arcs, taken, self.rows.pattern.shape[0]))
 
     def prune(self) -> None:
         """Drop last steps that avert nothing (survey without clearance), where no rule needs them."""
