@@ -11,7 +11,7 @@ import time
 import numpy as np
 from planning import invented
 
-from ccm_geo.planning import ACTIVITIES, After, Budget, Cut, Funding, Share, list_options, plan_under
+from ccm_geo.planning import ACTIVITIES, After, Budget, BudgetCut, Funding, Share, list_options, plan_under
 from ccm_geo.planning.extensive import columns, whole_matrix
 from ccm_geo.planning.futures import Aim, Futures
 from ccm_geo.planning.listing import Listing
@@ -24,7 +24,7 @@ SURVEY_FIRST = After({"activity": ["nts", "ts"]}, {"activity": "clearance"}, wit
 def scenarios(money, count):
     """Cuts of nothing to nine tenths of the money, equally likely; they come in the second year."""
     base = Budget({2027: money, 2028: 0.75 * money, 2029: 0.75 * money})
-    cuts = {f"minus {s / count:.0%}": (1 / count, Cut(s / count, since=2028)) for s in range(1, count)}
+    cuts = {f"minus {s / count:.0%}": (1 / count, BudgetCut(s / count, since=2028)) for s in range(1, count)}
     return Funding.around(base, cuts, known_from=2028)
 
 

@@ -14,8 +14,8 @@ from ccm_geo import DataError, PlanError
 from ccm_geo.planning import (
     After,
     Budget,
+    BudgetCut,
     Complete,
-    Cut,
     DonorLeaves,
     Donors,
     Freeze,
@@ -141,7 +141,7 @@ def _best_by_first(options, rules, paths, value, spent, first):
 def two_cuts(money=(5.0, 5.0)):
     return Funding.around(
         Budget(dict(zip(YEARS, money, strict=True))),
-        {"half": (0.3, Cut(0.5, since=2028)), "nothing": (0.2, Cut(1.0, since=2028))},
+        {"half": (0.3, BudgetCut(0.5, since=2028)), "nothing": (0.2, BudgetCut(1.0, since=2028))},
         known_from=2028,
     )
 
@@ -249,7 +249,7 @@ def two_fields():
 @pytest.fixture(scope="module")
 def hedged():
     funding = Funding.around(
-        Budget({2027: 3.0, 2028: 3.0}), {"cut": (0.5, Cut(1 / 3, since=2028))}, known_from=2028
+        Budget({2027: 3.0, 2028: 3.0}), {"cut": (0.5, BudgetCut(1 / 3, since=2028))}, known_from=2028
     )
     return plan_under(two_fields(), funding, seconds=4)
 
@@ -296,12 +296,14 @@ def test_freeze_and_leaving_donor_take_days_of_the_year():
     leaves = DonorLeaves(1.0, told_on="2028-01-01", notice_weeks=6)
     assert str(leaves.last_day) == "2028-02-12"
     assert leaves.of(money).amount == {2027: 365.0, 2028: 43.0, 2029: 0.0}
-    assert Cut(0.3, since=2028, until=2028).of(money).amount == {2027: 365.0, 2028: 256.2, 2029: 365.0}
+    assert BudgetCut(0.3, since=2028, until=2028).of(money).amount == {2027: 365.0, 2028: 256.2, 2029: 365.0}
 
 
 def test_a_donor_that_leaves_takes_its_own_grant_only():
     donors = Donors(Grant("A", {2027: 3.0, 2028: 3.0}), Grant("B", {2027: 1.0, 2028: 1.0}))
-    funding = Funding.around(donors, {"A leaves": (0.5, Cut(1.0, since=2028, donor="A"))}, known_from=2028)
+    funding = Funding.around(
+        donors, {"A leaves": (0.5, BudgetCut(1.0, since=2028, donor="A"))}, known_from=2028
+    )
     left = funding.money("A leaves")[0].grants
     assert [g.amount[2028] for g in left] == [0.0, 1.0]
     plan = plan_under(two_fields(), funding, seconds=4)
@@ -334,7 +336,7 @@ def test_one_scenario_is_an_ordinary_plan():
 def test_laws_of_random_worlds(seed, chance, left, money, worst):
     options = small_world(seed=seed, hazards=2)
     base = Budget(dict(zip(YEARS, money, strict=True)))
-    funding = Funding.around(base, {"less": (chance, Cut(1 - left, since=2028))}, known_from=2028)
+    funding = Funding.around(base, {"less": (chance, BudgetCut(1 - left, since=2028))}, known_from=2028)
     plan = plan_under(options, funding, gap=0.0, seconds=3, worst_weight=worst, alpha=0.5)
     table = plan.scenarios
     assert plan.worst - 1e-9 <= plan.tail <= plan.expected + 1e-9 <= table["benefit"].max() + 1e-6
@@ -377,13 +379,15 @@ def test_funding_that_makes_no_sense_is_refused(scenarios, words):
 
 def test_cuts_that_make_no_sense_are_refused():
     with pytest.raises(DataError, match="from 0 to 1"):
-        Cut(1.5, since=2028)
+        BudgetCut(1.5, since=2028)
     with pytest.raises(DataError, match="write it like '2028-01-20'"):
         DonorLeaves(0.5, told_on="soon", notice_weeks=6)
     with pytest.raises(DataError, match="give it by year"):
-        Cut(0.5, since=2028).of(Budget(100.0))
+        BudgetCut(0.5, since=2028).of(Budget(100.0))
     with pytest.raises(DataError, match="no money is called 'X'"):
-        Funding.around(Budget({2027: 1}), {"c": (0.1, Cut(0.5, since=2027, donor="X"))}, known_from=2028)
+        Funding.around(
+            Budget({2027: 1}), {"c": (0.1, BudgetCut(0.5, since=2027, donor="X"))}, known_from=2028
+        )
 
 
 def test_nothing_to_share_is_refused():

@@ -75,10 +75,10 @@ if TYPE_CHECKING:
     from .planning import AdaptivePlan as AdaptivePlan
     from .planning import After as After
     from .planning import Budget as Budget
+    from .planning import BudgetCut as BudgetCut
     from .planning import Capacity as Capacity
     from .planning import Compact as Compact
     from .planning import Complete as Complete
-    from .planning import Cut as Cut
     from .planning import Deadline as Deadline
     from .planning import DonorLeaves as DonorLeaves
     from .planning import Donors as Donors
@@ -188,7 +188,7 @@ _HOME = {
         "Capacity",
         "Compact",
         "Complete",
-        "Cut",
+        "BudgetCut",
         "Deadline",
         "DonorLeaves",
         "Donors",

@@ -9,7 +9,7 @@ from .curve import Curve, priority_curve
 from .deadlines import Deadline, Finish
 from .donors import Donors, Grant, paid_by
 from .findings import look_over
-from .funding import Cut, DonorLeaves, Freeze, Funding
+from .funding import BudgetCut, DonorLeaves, Freeze, Funding
 from .goals import Goal, GoalPlan, prioritize_goals
 from .halt_costs import HALT, HaltCosts
 from .halts import Halt, halt
@@ -35,12 +35,12 @@ __all__ = [
     "After",
     "Alternatives",
     "Budget",
+    "BudgetCut",
     "Capacity",
     "Compact",
     "Comparison",
     "Complete",
     "Curve",
-    "Cut",
     "Deadline",
     "DonorLeaves",
     "Donors",

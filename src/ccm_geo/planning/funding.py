@@ -3,6 +3,7 @@
 import calendar
 import datetime as dt
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any
@@ -18,8 +19,33 @@ Money = Budget | Donors
 _WHOLE = 1e-6  # probabilities may miss 1 by this much
 
 
+class _Loss(ABC):
+    """Money that stays away: a share of it, by year, of one donor or of all."""
+
+    share: float
+    donor: str
+
+    def _require_share(self) -> None:
+        if not 0 <= self.share <= 1:
+            raise DataError(f"{type(self).__name__}: a share goes from 0 to 1, not {self.share!r}")
+
+    @abstractmethod
+    def lost(self, year: int) -> float:
+        """Share of a year's money that stays away."""
+
+    def of(self, money: Money) -> Money:
+        """Return the money that is left.
+
+        Raises
+        ------
+        DataError
+            If the money does not go by year, or no grant bears the donor's name.
+        """
+        return _less(money, self)
+
+
 @dataclass(frozen=True)
-class Cut:
+class BudgetCut(_Loss):
     """A share of the money stays away from a year on, for good or until a year.
 
     Parameters
@@ -34,7 +60,7 @@ class Cut:
 
     Examples
     --------
-    >>> Cut(0.3, since=2028).of(Budget({2027: 100.0, 2028: 100.0})).amount
+    >>> BudgetCut(0.3, since=2028).of(Budget({2027: 100.0, 2028: 100.0})).amount
     {2027: 100.0, 2028: 70.0}
     """
 
@@ -46,25 +72,15 @@ class Cut:
 
     def __post_init__(self) -> None:
         """Refuse shares that are none."""
-        _require_share(self.share, type(self).__name__)
+        self._require_share()
 
     def lost(self, year: int) -> float:
         """Share of a year's money that stays away."""
         return self.share if self.since <= year <= (self.until or year) else 0.0
 
-    def of(self, money: Money) -> Money:
-        """Return the money that is left.
-
-        Raises
-        ------
-        DataError
-            If the money does not go by year, or no grant bears the donor's name.
-        """
-        return _less(money, self)
-
 
 @dataclass(frozen=True)
-class Freeze:
+class Freeze(_Loss):
     """Money stops for some days of one year and then flows again; what was to come in those days is lost.
 
     Parameters
@@ -100,7 +116,7 @@ class Freeze:
 
     def __post_init__(self) -> None:
         """Refuse shares that are none and years that are too short."""
-        _require_share(self.share, type(self).__name__)
+        self._require_share()
         if not 0 <= self.days <= 365:
             raise DataError(f"Freeze: {self.days} days do not fit into a year; give 0 to 365")
 
@@ -108,19 +124,9 @@ class Freeze:
         """Share of a year's money that stays away."""
         return self.share * self.days / 365 if year == self.year else 0.0
 
-    def of(self, money: Money) -> Money:
-        """Return the money that is left.
-
-        Raises
-        ------
-        DataError
-            If the money does not go by year, or no grant bears the donor's name.
-        """
-        return _less(money, self)
-
 
 @dataclass(frozen=True)
-class DonorLeaves:
+class DonorLeaves(_Loss):
     """A donor ends its support: it pays until the notice has run out, and never again.
 
     Parameters
@@ -156,7 +162,7 @@ class DonorLeaves:
 
     def __post_init__(self) -> None:
         """Read the day."""
-        _require_share(self.share, type(self).__name__)
+        self._require_share()
         if not self.notice_weeks >= 0:
             raise DataError(f"DonorLeaves: notice_weeks is 0 or more, not {self.notice_weeks!r}")
         try:
@@ -181,26 +187,8 @@ class DonorLeaves:
         length = 366 if calendar.isleap(year) else 365
         return self.share * (length - last.timetuple().tm_yday) / length
 
-    def of(self, money: Money) -> Money:
-        """Return the money that is left.
 
-        Raises
-        ------
-        DataError
-            If the money does not go by year, or no grant bears the donor's name.
-        """
-        return _less(money, self)
-
-
-AnyCut = Cut | Freeze | DonorLeaves
-
-
-def _require_share(share: float, asker: str) -> None:
-    if not 0 <= share <= 1:
-        raise DataError(f"{asker}: a share goes from 0 to 1, not {share!r}")
-
-
-def _less(money: Money, cut: AnyCut) -> Money:
+def _less(money: Money, cut: _Loss) -> Money:
     """Take a cut off a budget, or off one grant of several donors."""
     if isinstance(money, Donors):
         named = [g for g in money.grants if cut.donor in ("", g.name)]
@@ -218,7 +206,7 @@ def _less(money: Money, cut: AnyCut) -> Money:
     return replace(money, amount=_amounts_less(money.amount, cut, money.title))
 
 
-def _amounts_less(amount: Mapping[int, float] | float, cut: AnyCut, whose: str) -> dict[int, float]:
+def _amounts_less(amount: Mapping[int, float] | float, cut: _Loss, whose: str) -> dict[int, float]:
     if not isinstance(amount, Mapping):
         raise DataError(
             f"{type(cut).__name__}: {whose} has one amount for all years; give it by year, {{2027: ...}}"
@@ -248,7 +236,8 @@ class Funding:
     Examples
     --------
     >>> base = Budget({2027: 100.0, 2028: 100.0})
-    >>> funding = Funding.around(base, {"a third less": (0.25, Cut(1 / 3, since=2028))}, known_from=2028)
+    >>> cut = BudgetCut(1 / 3, since=2028)
+    >>> funding = Funding.around(base, {"a third less": (0.25, cut)}, known_from=2028)
     >>> funding.probabilities
     {'as promised': 0.75, 'a third less': 0.25}
     """
@@ -287,7 +276,7 @@ class Funding:
     def around(
         cls,
         money: Money | Iterable[Money],
-        cuts: Mapping[str, tuple[float, AnyCut | Iterable[AnyCut]]],
+        cuts: Mapping[str, tuple[float, _Loss | Iterable[_Loss]]],
         *,
         known_from: int,
         promised: str = "as promised",
@@ -340,11 +329,11 @@ class Funding:
         return found
 
 
-def _several(given: AnyCut | Iterable[AnyCut]) -> tuple[AnyCut, ...]:
-    return (given,) if isinstance(given, (Cut, Freeze, DonorLeaves)) else tuple(given)
+def _several(given: _Loss | Iterable[_Loss]) -> tuple[_Loss, ...]:
+    return (given,) if isinstance(given, _Loss) else tuple(given)
 
 
-def _cut_one(money: Money, cut: AnyCut) -> Money:
+def _cut_one(money: Money, cut: _Loss) -> Money:
     """Leave money alone that is not of the donor named."""
     if isinstance(money, Donors) and cut.donor and cut.donor not in {g.name for g in money.grants}:
         return money
