@@ -242,8 +242,8 @@ class Donors(Rule):
             if len(found) > MOST_ROWS:
                 raise DataError(
                     f"{self.title}: {len(self.grants)} grants overlap in more than {MOST_ROWS:,} ways; join "
-                    "grants of the same purpose into one, give one amount for all years, or leave out "
-                    "carry_over"
+                    "grants of the same purpose into one, give all of them one amount for all years, or "
+                    "leave out carry_over everywhere"
                 )
         return sorted(found, key=lambda u: (len(u), sorted(u)))
 
