@@ -13,7 +13,7 @@ from ccm_geo.schemas import Note
 from . import adaptive_story
 from .adapt import Outcome, Search, Trial
 from .arcs import Arcs
-from .choose import _plan as checked_plan
+from .choose import checked_plan
 from .conflicts import explain
 from .findings import looked_over
 from .funding import Funding
@@ -157,7 +157,7 @@ def plan_under(
 
     Examples
     --------
-    >>> from ccm_geo.planning import Budget, Cut
+    >>> from ccm_geo.planning import Budget, BudgetCut
     >>> options = pd.DataFrame(
     ...     {
     ...         "option_id": ["a27", "a28", "b27", "b28"],
@@ -168,7 +168,7 @@ def plan_under(
     ...     }
     ... )
     >>> promise = Budget({2027: 3.0, 2028: 3.0})
-    >>> funding = Funding.around(promise, {"cut": (0.5, Cut(1 / 3, since=2028))}, known_from=2028)
+    >>> funding = Funding.around(promise, {"cut": (0.5, BudgetCut(1 / 3, since=2028))}, known_from=2028)
     >>> plan = plan_under(options, funding)
     >>> list(plan.first["option_id"]), plan.expected, plan.gap
     (['b27'], 8.0, 0.0)

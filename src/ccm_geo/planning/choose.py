@@ -88,10 +88,11 @@ def prioritize(
     found = solve(model, gap=0.0 if exact else gap, seconds=seconds)
     if found is None:
         raise explain(listing, given, seconds=seconds)
-    return _plan(options, model, found, advice)
+    return checked_plan(options, model, found, advice)
 
 
-def _plan(options: pd.DataFrame, model: Model, found: Solution, advice: list[Note]) -> Plan:
+def checked_plan(options: pd.DataFrame, model: Model, found: Solution, advice: list[Note]) -> Plan:
+    """Make a plan of a solution, after it has passed the independent check."""
     listing = model.listing
     table = listing.frame[found.taken]
     place = np.arange(len(table))

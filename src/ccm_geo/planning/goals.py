@@ -14,7 +14,7 @@ from ccm_geo.errors import DataError
 
 from ._priced import SAME, few
 from .arcs import Arcs
-from .choose import _plan
+from .choose import checked_plan
 from .conflicts import explain
 from .findings import looked_over
 from .listing import Floats, Listing, Mask, last_states
@@ -330,7 +330,7 @@ def prioritize_goals(
         if i + 1 < len(wanted):
             kept += _keeping(goal, stage, model)
     model = build(listing, (*rules, *kept))
-    plan = _plan(options, model, _as_benefit(model, stages), advice)
+    plan = checked_plan(options, model, _as_benefit(model, stages), advice)
     return GoalPlan(plan=plan, table=_table(wanted, stages, listing, plan))
 
 
