@@ -1,15 +1,12 @@
 """A finished plan's model once more, with its prices: what the questions asked of a plan share."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from ccm_geo.errors import DataError
-
-from .arcs import Arcs, Blocks
+from .arcs import Arcs
 from .listing import Floats, Listing, Mask
 from .model import Model, build
 from .prices import Answer, Rows, answer, lowest_bound
@@ -78,65 +75,16 @@ class Priced:
         out[self.listing.hazard[self.taken]] = True
         return out
 
-    @property
-    def alone(self) -> Arcs:
-        """The options, every hazard deciding for itself, without what it brings together with others."""
-        return replace(self.arcs, blocks=Blocks.alone(len(self.arcs.start), self.arcs.years))
-
     def use(self, taken: Mask) -> Floats:
         """Add up every row for chosen options of the listing."""
         parts = [f.use(taken) for f in self.model.families]
         return np.concatenate(parts) if parts else np.zeros(0)
-
-    def room(self) -> Floats:
-        """How far a row may be overdrawn by rounding alone."""
-        limit = np.where(np.isfinite(self.rows.upper), self.rows.upper, 0.0)
-        return 1e-9 * np.maximum(1.0, np.abs(limit))
 
 
 def rows_of(listing: Listing, plan: "Plan") -> Mask:
     """Say which options of the listing a plan takes."""
     taken: Mask = listing.frame["option_id"].isin(plan.table["option_id"]).to_numpy()
     return taken
-
-
-def by_hazard(listing: Listing, which: Mask, values: Floats) -> Floats:
-    """Add up values of some options by hazard."""
-    weights = np.where(which, values, 0.0)
-    return np.bincount(listing.hazard, weights=weights, minlength=len(listing.hazard_ids)).astype(float)
-
-
-def money_of(listing: Listing) -> Floats:
-    """Cost of every option; 0 where the table names none."""
-    if "cost_usd" not in listing.frame:
-        return np.zeros(len(listing.benefit))
-    return listing.frame["cost_usd"].to_numpy(dtype=float)
-
-
-def named(hazards: Sequence[str] | str, listing: Listing, asker: str) -> list[int]:
-    """Find hazards by name.
-
-    Raises
-    ------
-    DataError
-        If one of them has no options.
-    """
-    wanted = [hazards] if isinstance(hazards, str) else list(hazards)
-    at = listing.hazard_ids.get_indexer(pd.Index(wanted, dtype=object))
-    if (at < 0).any():
-        unknown = [h for h, i in zip(wanted, at, strict=True) if i < 0]
-        raise DataError(f"{asker}: {len(unknown)} hazards have no options, first {unknown[0]!r}")
-    return [int(i) for i in at]
-
-
-def activities_of(listing: Listing, which: Mask) -> pd.Series:
-    """Write "nts 2027, clearance 2028" for each hazard."""
-    rows = listing.frame[which]
-    text = (rows["activity"] if "activity" in rows else rows["option_id"]).astype("str")
-    if "year" in rows:
-        text = text + " " + rows["year"].astype("str")
-    joined = text.groupby(listing.hazard[which]).agg(", ".join)
-    return joined.reindex(np.arange(len(listing.hazard_ids)), fill_value="")
 
 
 def few(value: float) -> str:

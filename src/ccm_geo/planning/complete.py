@@ -13,6 +13,7 @@ from ccm_geo.schemas import Note
 from .listing import Ints, Listing, last_states
 from .model import Compiled, Completion
 from .rules import Rule, listed
+from .shares import closes
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ class Complete(Rule):
         options = options.dropna(subset=[self.column, *(c for c in needed if c in options)])
         hazard = "hazard_id" if "hazard_id" in options else "option_id"
         size = options.groupby(self.column, observed=True)[hazard].nunique()
-        last = chosen[chosen["option_id"].isin(_last_rows(chosen, options, hazard))]
+        last = chosen[closes(chosen, options)]
         last = last.dropna(subset=[self.column])
         done = last.groupby(self.column, observed=True)[hazard].nunique()
         when = last.groupby(self.column, observed=True)["year"].max() if "year" in last else None
@@ -145,19 +146,3 @@ class Complete(Rule):
             if amount > 0:
                 gained[f"{group}" if when is None else f"{group} by {int(when[group])}"] = amount
         return gained
-
-
-def _last_rows(chosen: pd.DataFrame, options: pd.DataFrame, hazard: str) -> set[str]:
-    """Chosen options that lead to a state from which nothing leads on."""
-    if "state_from" not in chosen:
-        return set(chosen["option_id"])
-    own = options[options[hazard].isin(chosen[hazard].unique())]
-    begin, end = own["state_from"].astype(str), own["state_to"].astype(str)
-    onward = set(zip(own.loc[begin != end, hazard], begin[begin != end], strict=True))
-    columns = (
-        chosen["option_id"],
-        chosen[hazard],
-        chosen["state_from"].astype(str),
-        chosen["state_to"].astype(str),
-    )
-    return {o for o, h, a, b in zip(*columns, strict=True) if a != b and (h, b) not in onward}

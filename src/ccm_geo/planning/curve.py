@@ -14,9 +14,9 @@ from ccm_geo.errors import CcmGeoError, DataError, PlanError
 from ccm_geo.schemas import Note, notes_of
 
 from . import check
-from ._priced import few, money_of
+from ._priced import few
 from .arcs import Arcs
-from .listing import Floats, Listing, Mask
+from .listing import Floats, Listing, Mask, money_of
 from .model import Model, build
 from .prices import Rows, answer
 from .rules import Budget, Rule

@@ -15,15 +15,15 @@ from .arcs import Arcs
 from .listing import Floats, Listing, Mask, Where, matching
 from .model import Compiled, Family, Marks
 from .prices import plain, walk
-from .promises import named_hazards, with_ids
-from .rules import Rule, listed, rows_where
+from .promises import ByName, named_hazards, with_ids
+from .rules import Rule, rows_where
 from .shares import LAND_RELEASED, amounts_of, closes, closing_steps
 
 _ROUNDING = 1e-9  # of a goal that is all there is: sums in another order differ by less
 
 
 @dataclass(frozen=True)
-class Finish(Rule):
+class Finish(ByName):
     """These hazards are brought to their last state: tasks under way that must be ended.
 
     Parameters
@@ -45,21 +45,14 @@ class Finish(Rule):
     'Finish HA-7, HA-8 by 2028'
     """
 
-    hazards: str | Sequence[str]
     _: KW_ONLY
     by: int | None = None
     name: str = ""
 
-    def __post_init__(self) -> None:
-        """Make one name a list of one."""
-        given = (self.hazards,) if isinstance(self.hazards, str) else tuple(dict.fromkeys(self.hazards))
-        object.__setattr__(self, "hazards", given)
-
     @property
     def title(self) -> str:
         """Its name in messages and tables."""
-        several = f"{len(self.hazards)} hazards" if len(self.hazards) > 3 else listed(self.hazards)
-        return self.name or f"Finish {several}{'' if self.by is None else f' by {self.by}'}"
+        return self.name or f"Finish {self.who}{'' if self.by is None else f' by {self.by}'}"
 
     def compiled(self, listing: Listing, number: int) -> Compiled:
         """One mark, set by last steps in time, that the paths of these hazards must end with."""

@@ -276,3 +276,27 @@ def last_states(listing: Listing) -> npt.NDArray[np.uint64]:
     left[listing.hazard[steps], listing.src[steps]] = True
     bits: npt.NDArray[np.uint64] = (entered & ~left) @ (np.uint64(1) << np.arange(states, dtype=np.uint64))
     return bits
+
+
+def by_hazard(listing: Listing, which: Mask, values: Floats) -> Floats:
+    """Add up values of some options by hazard."""
+    weights = np.where(which, values, 0.0)
+    return np.bincount(listing.hazard, weights=weights, minlength=len(listing.hazard_ids)).astype(float)
+
+
+def money_of(listing: Listing) -> Floats:
+    """Cost of every option; 0 where the table names none."""
+    if "cost_usd" not in listing.frame:
+        return np.zeros(len(listing.benefit))
+    return listing.frame["cost_usd"].to_numpy(dtype=float)
+
+
+def activities_of(listing: Listing, which: Mask) -> pd.Series:
+    """Write "nts 2027, clearance 2028" for each hazard; empty where none of its options is among `which`."""
+    rows = listing.frame[which]
+    name = rows["activity"].astype("str") if "activity" in rows else rows["option_id"].astype("str")
+    text = name + " " + rows["year"].astype("str") if "year" in rows else name
+    joined: list[str] = [""] * len(listing.hazard_ids)
+    for hazard, one in zip(listing.hazard[which].tolist(), text.tolist(), strict=True):
+        joined[hazard] = f"{joined[hazard]}, {one}" if joined[hazard] else one
+    return pd.Series(joined, dtype=object)

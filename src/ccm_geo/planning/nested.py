@@ -10,10 +10,10 @@ import pandas as pd
 from ccm_geo.errors import CcmGeoError, PlanError
 from ccm_geo.schemas import Note
 
-from ._priced import activities_of, by_hazard, few, money_of
+from ._priced import few
 from .arcs import Arcs
 from .curve import Money, faults, worked
-from .listing import Ints, Listing, Mask
+from .listing import Ints, Listing, Mask, activities_of, by_hazard, money_of
 from .model import Completion, Model, build
 from .rules import Rule
 from .solve import solve

@@ -36,14 +36,10 @@ def named_hazards(listing: Listing, hazards: Sequence[str], asker: str) -> Ints:
 
 
 @dataclass(frozen=True)
-class _Named(Rule):
-    """Hazards, named one by one, and which of their options are meant."""
+class ByName(Rule):
+    """Hazards, named one by one."""
 
     hazards: str | Sequence[str]
-    _: KW_ONLY
-    activity: str | None = None
-    year: int | None = None
-    name: str = ""
 
     def __post_init__(self) -> None:
         """Make one name a list of one."""
@@ -51,11 +47,25 @@ class _Named(Rule):
         object.__setattr__(self, "hazards", given)
 
     @property
+    def who(self) -> str:
+        """The hazards in words."""
+        return f"{len(self.hazards)} hazards" if len(self.hazards) > 3 else listed(self.hazards)
+
+
+@dataclass(frozen=True)
+class _Named(ByName):
+    """Which options of the hazards are meant."""
+
+    _: KW_ONLY
+    activity: str | None = None
+    year: int | None = None
+    name: str = ""
+
+    @property
     def title(self) -> str:
         """Its name in messages and tables."""
         what = " ".join(str(w) for w in (self.activity, self.year) if w is not None)
-        several = f"{len(self.hazards)} hazards" if len(self.hazards) > 3 else listed(self.hazards)
-        return self.name or f"{type(self).__name__} {several}{' ' + what if what else ''}"
+        return self.name or f"{type(self).__name__} {self.who}{' ' + what if what else ''}"
 
     def _meant(self, listing: Listing) -> Mask:
         at = named_hazards(listing, self.hazards, self.title)

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from .arcs import Arcs
-from .listing import Floats, Ints, Listing, Mask
+from .listing import Floats, Ints, Listing, Mask, activities_of, by_hazard, money_of
 from .model import Model
 from .prices import Rows, values_at, walk
 from .solve import Solution
@@ -35,8 +35,8 @@ def reasons_of(model: Model, found: Solution) -> pd.DataFrame:
     chosen[listing.hazard[found.taken]] = True
     chance = _Chances.of(model, found, chosen)
     shown = np.where(chosen[listing.hazard], found.taken, chance.taken)
-    words = _activities(listing, shown)
-    cost, benefit = (_sum(listing, shown, v) for v in (_cost(listing), listing.benefit))
+    words = activities_of(listing, shown)
+    cost, benefit = (by_hazard(listing, shown, v) for v in (money_of(listing), listing.benefit))
     planned, unit = (
         words.where(chosen, ""),
         "accidents" if "activity" in listing.frame else "units of benefit",
@@ -78,10 +78,10 @@ class _Chances:
         gap = np.full(len(listing.hazard_ids), np.inf)
         has = nearest >= 0
         gap[has] = loss[nearest[has]]
-        benefit = _sum(listing, taken, listing.benefit)
+        benefit = by_hazard(listing, taken, listing.benefit)
         with np.errstate(divide="ignore", invalid="ignore"):
             factor = np.where(has, benefit / (benefit + gap), np.nan)
-        cost = np.where(has, _sum(listing, taken, _cost(listing)), 0.0)
+        cost = np.where(has, by_hazard(listing, taken, money_of(listing)), 0.0)
         order = np.argsort(-np.where(has, factor, -1.0), kind="stable")
         more = np.empty(len(cost))
         more[order] = np.cumsum(cost[order])
@@ -109,17 +109,6 @@ def _through(model: Model, found: Solution, nearest: Ints) -> Mask:
     return whole & (nearest >= 0)[model.listing.hazard]
 
 
-def _cost(listing: Listing) -> Floats:
-    if "cost_usd" not in listing.frame:
-        return np.zeros(len(listing.benefit))
-    return listing.frame["cost_usd"].to_numpy(dtype=float)
-
-
-def _sum(listing: Listing, which: Mask, values: Floats) -> Floats:
-    weights = np.where(which, values, 0.0)
-    return np.bincount(listing.hazard, weights=weights, minlength=len(listing.hazard_ids)).astype(float)
-
-
 def _years(listing: Listing, which: Mask) -> tuple[pd.Series, pd.Series]:
     """First and last year of each hazard's chosen options; years without a meaning where it has none."""
     count = len(listing.hazard_ids)
@@ -127,17 +116,6 @@ def _years(listing: Listing, which: Mask) -> tuple[pd.Series, pd.Series]:
     np.minimum.at(first, listing.hazard[which], listing.year[which])
     np.maximum.at(last, listing.hazard[which], listing.year[which])
     return pd.Series(first, dtype="Int64"), pd.Series(last, dtype="Int64")
-
-
-def _activities(listing: Listing, which: Mask) -> pd.Series:
-    """Write "nts 2027, clearance 2028" for each hazard."""
-    rows = listing.frame[which]
-    name = rows["activity"].astype("str") if "activity" in rows else rows["option_id"].astype("str")
-    text = name + " " + rows["year"].astype("str") if "year" in rows else name
-    joined: list[str] = [""] * len(listing.hazard_ids)
-    for hazard, one in zip(listing.hazard[which].tolist(), text.tolist(), strict=True):
-        joined[hazard] = f"{joined[hazard]}, {one}" if joined[hazard] else one
-    return pd.Series(joined, dtype=object)
 
 
 def _in_words(

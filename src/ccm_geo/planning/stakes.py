@@ -13,9 +13,10 @@ from scipy import sparse
 
 from ccm_geo.errors import DataError
 
-from ._priced import SAME, Priced, by_hazard, few, named
-from .listing import Floats, Ints, Listing, Mask
+from ._priced import SAME, Priced, few
+from .listing import Floats, Ints, Listing, Mask, by_hazard
 from .prices import losses, values_at, walk
+from .promises import named_hazards
 from .solve import Solution, solve
 
 if TYPE_CHECKING:
@@ -184,7 +185,7 @@ def values_without(priced: Priced) -> Floats:
     """By how much the bound at the plan's prices falls if a hazard is left alone, shape ``(hazards,)``."""
     arcs, rows = priced.arcs, priced.rows
     value = values_at(arcs, rows, priced.found.prices)
-    _, best, _ = walk(priced.alone, value, rows.pattern.shape[0])
+    _, best, _ = walk(priced.arcs.each_alone(), value, rows.pattern.shape[0])
     without_bonus = np.bincount(arcs.blocks.of, weights=best, minlength=len(priced.found.gain))
     together = priced.found.gain - without_bonus
     return np.where(arcs.must > 0, np.inf, best + together[arcs.blocks.of])
@@ -205,7 +206,7 @@ def _benefit_without(priced: Priced, hazards: Ints) -> Floats:
     fits = np.empty(len(hazards), bool)
     _refill(
         own.indptr, own.indices, own.data, offered.indptr, offered.indices, offered.data, worth,
-        use, priced.rows.lower, priced.rows.upper, priced.room(), gained, fits,
+        use, priced.rows.lower, priced.rows.upper, priced.rows.room, gained, fits,
     )  # fmt: skip
     gains += _bonus_of(priced, priced.taken)
     out[fits] = priced.benefit - gains[hazards][fits] + gained[fits]
@@ -257,7 +258,9 @@ def _candidates(priced: Priced) -> Mask:
     wanted[nearest] = True
     value = values_at(arcs, rows, priced.found.prices)
     pull = 1.0 + 2.0 * np.bincount(arcs.hazard, weights=np.abs(value), minlength=len(arcs.start))
-    taken, _, _ = walk(priced.alone, value + np.where(wanted, pull[arcs.hazard], 0.0), rows.pattern.shape[0])
+    taken, _, _ = walk(
+        priced.arcs.each_alone(), value + np.where(wanted, pull[arcs.hazard], 0.0), rows.pattern.shape[0]
+    )
     taken &= np.isin(arcs.hazard, arcs.hazard[nearest])
     whole = np.zeros(len(listing.benefit), bool)
     whole[arcs.origin[taken]] = True
@@ -324,7 +327,7 @@ def _most_of(priced: Priced) -> Floats:
     near = losses(priced.arcs, priced.rows, priced.found) <= (
         priced.found.bound - priced.benefit + SAME * abs(priced.benefit)
     )
-    hopeful = priced.alone.keep(near)
+    hopeful = priced.arcs.each_alone().keep(near)
     _, most, _ = walk(hopeful, hopeful.benefit, priced.rows.pattern.shape[0])
     return np.where(_droppable(priced), np.maximum(most, 0.0) + _bonus_of(priced, None), np.inf)
 
@@ -346,7 +349,7 @@ def _asked(exact: bool | str | Iterable[str], priced: Priced) -> list[int]:  # n
     if exact is True:
         return [int(h) for h in np.nonzero(priced.chosen)[0]]
     wanted = [exact] if isinstance(exact, str) else list(exact)  # type: ignore[arg-type]
-    return named(wanted, priced.listing, "importance")
+    return named_hazards(priced.listing, wanted, "importance").tolist()
 
 
 def _again_without(
