@@ -11,8 +11,8 @@ import numpy as np
 from planning import invented, timed
 
 from ccm_geo.planning import ACTIVITIES, Budget, Share, list_options, prioritize
-from ccm_geo.planning.curve import priority_curve
-from ccm_geo.planning.stakes import importance
+from ccm_geo.planning.answers.curve import priority_curve
+from ccm_geo.planning.answers.stakes import importance
 
 MONEY = {2027: 20e6, 2028: 15e6, 2029: 15e6, 2030: 12e6, 2031: 12e6}  # for 20,000 hazards
 

@@ -11,8 +11,8 @@ import time
 import numpy as np
 from scipy import sparse
 
-from ccm_geo.planning import matrix
-from ccm_geo.planning.patches import best_compact
+from ccm_geo.planning.engine import matrix
+from ccm_geo.planning.engine.patches import best_compact
 
 
 def grid(side):

@@ -12,11 +12,11 @@ import numpy as np
 from planning import invented
 
 from ccm_geo.planning import ACTIVITIES, After, Budget, BudgetCut, Funding, Share, list_options, plan_under
-from ccm_geo.planning.extensive import columns, whole_matrix
-from ccm_geo.planning.futures import Aim, Futures
+from ccm_geo.planning.engine.matrix import optimize
 from ccm_geo.planning.listing import Listing
-from ccm_geo.planning.matrix import optimize
 from ccm_geo.planning.model import build
+from ccm_geo.planning.money.extensive import columns, whole_matrix
+from ccm_geo.planning.money.futures import Aim, Futures
 
 SURVEY_FIRST = After({"activity": ["nts", "ts"]}, {"activity": "clearance"}, within="hazard_id")
 

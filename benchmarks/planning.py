@@ -17,11 +17,12 @@ import time
 import numpy as np
 import pandas as pd
 
-from ccm_geo.planning import ACTIVITIES, Budget, Capacity, Complete, Share, list_options, matrix, prioritize
-from ccm_geo.planning.arcs import Arcs
+from ccm_geo.planning import ACTIVITIES, Budget, Capacity, Complete, Share, list_options, prioritize
+from ccm_geo.planning.engine import matrix
+from ccm_geo.planning.engine.arcs import Arcs
+from ccm_geo.planning.engine.prices import Rows
 from ccm_geo.planning.listing import Listing
 from ccm_geo.planning.model import build
-from ccm_geo.planning.prices import Rows
 
 
 def invented(count, seed=1):

@@ -22,6 +22,14 @@ FLOORS = [
     {"cli"},
 ]
 FLOOR_OF = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
+PLANNING = [
+    {"activities", "options", "listing", "model"},
+    {"engine"},
+    {"rules"},
+    {"_priced", "check", "choose", "conflicts", "findings", "plan", "ranking", "reasons", "story"},
+    {"answers", "money"},
+]
+PLANNING_FLOOR_OF = {room: level for level, rooms in enumerate(PLANNING) for room in rooms}
 
 
 def modules():
@@ -46,6 +54,26 @@ def imported_rooms(path):
             yield from [parts[1]] if len(parts) > 1 else [a.name for a in node.names]
 
 
+def planning_rooms():
+    """Every file of the plan with the rooms of the plan that it imports when it runs."""
+    base = SRC / "planning"
+    for path in sorted(base.rglob("*.py")):
+        parts = path.relative_to(base).parts
+        if parts[0] == "__init__.py":
+            continue
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        typing_only = {id(n) for w in ast.walk(tree) if isinstance(w, ast.If) for n in ast.walk(w)}
+        names = set()
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and id(node) not in typing_only:
+                module = (node.module or "").split(".")
+                if module[:2] == ["ccm_geo", "planning"]:
+                    names |= set(module[2:3]) or {a.name for a in node.names}
+                elif node.level == len(parts):
+                    names |= {module[0]} if node.module else {a.name for a in node.names}
+        yield path, parts[0].removesuffix(".py"), names
+
+
 def calls(path):
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call):
@@ -65,6 +93,17 @@ def test_imports_go_down_only(path):
 
 def test_every_room_has_a_floor():
     assert {room(p) for p in modules()} <= set(FLOOR_OF)
+    assert {here for _, here, _ in planning_rooms()} == set(PLANNING_FLOOR_OF)
+
+
+def test_imports_within_the_plan_go_down_only():
+    wrong = [
+        f"{path.relative_to(SRC)} imports {name}"
+        for path, here, names in planning_rooms()
+        for name in names & set(PLANNING_FLOOR_OF)
+        if PLANNING_FLOOR_OF[name] > PLANNING_FLOOR_OF[here]
+    ]
+    assert not wrong
 
 
 def test_only_space_projects():

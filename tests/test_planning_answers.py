@@ -10,17 +10,17 @@ import pytest
 
 from ccm_geo import DataError, PlanError
 from ccm_geo.planning import After, Budget, Capacity, LockIn, LockOut, Share, prioritize
-from ccm_geo.planning.compact import Compact
-from ccm_geo.planning.complete import Complete
-from ccm_geo.planning.curve import priority_curve
-from ccm_geo.planning.goals import Goal, prioritize_goals
+from ccm_geo.planning.answers.curve import priority_curve
+from ccm_geo.planning.answers.goals import Goal, prioritize_goals
+from ccm_geo.planning.answers.near_best import alternatives, difference
+from ccm_geo.planning.answers.nested import nested_order
+from ccm_geo.planning.answers.side_by_side import compare
+from ccm_geo.planning.answers.stakes import importance
+from ccm_geo.planning.answers.worth import rule_costs
 from ccm_geo.planning.listing import Listing
 from ccm_geo.planning.model import build
-from ccm_geo.planning.near_best import alternatives, difference
-from ccm_geo.planning.nested import nested_order
-from ccm_geo.planning.side_by_side import compare
-from ccm_geo.planning.stakes import importance
-from ccm_geo.planning.worth import rule_costs
+from ccm_geo.planning.rules.compact import Compact
+from ccm_geo.planning.rules.complete import Complete
 
 YEARS = (2027, 2028)
 
@@ -267,7 +267,7 @@ def test_bound_between_the_points_of_a_curve_holds_too():
 
 
 def test_plan_for_less_money_stands_in_where_it_is_better(monkeypatch):
-    from ccm_geo.planning import curve as module  # noqa: PLC0415 - replaced in this test only
+    from ccm_geo.planning.answers import curve as module  # noqa: PLC0415 - replaced in this test only
 
     real = module.solve
 

@@ -10,8 +10,8 @@ from small_worlds import best_by_brute_force, small_world
 
 from ccm_geo import PlanError
 from ccm_geo.planning import After, Budget, Capacity, LockIn, LockOut, Share, prioritize
-from ccm_geo.planning import solve as engine
 from ccm_geo.planning.check import faults_of
+from ccm_geo.planning.engine import solve as engine
 from ccm_geo.planning.listing import Listing
 from ccm_geo.planning.model import build
 

@@ -20,10 +20,10 @@ from ccm_geo.planning import (
     neighbors,
     prioritize,
 )
+from ccm_geo.planning.engine.patches import best_patch
+from ccm_geo.planning.engine.single import cells_of
 from ccm_geo.planning.listing import Listing
 from ccm_geo.planning.model import build
-from ccm_geo.planning.patches import best_patch
-from ccm_geo.planning.single import cells_of
 
 CHAIN = [("H0", "H1"), ("H1", "H2")]
 OTHERS = {

@@ -9,7 +9,7 @@ from small_worlds import best_by_brute_force, small_world
 
 from ccm_geo import Budget, Capacity, Complete, DataError, LockIn, LockOut, Share, prioritize
 from ccm_geo.planning import After
-from ccm_geo.planning import solve as engine
+from ccm_geo.planning.engine import solve as engine
 
 
 def world(seed, hazards=4):

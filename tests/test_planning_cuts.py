@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from ccm_geo import DataError
-from ccm_geo.planning import matrix
-from ccm_geo.planning.cuts import Cuts, Field, one_price
-from ccm_geo.planning.patches import best_compact, best_compact_rows
+from ccm_geo.planning.engine import matrix
+from ccm_geo.planning.engine.cuts import Cuts, Field, one_price
+from ccm_geo.planning.engine.patches import best_compact, best_compact_rows
 
 NO_PAIRS = np.zeros((0, 2), int)
 

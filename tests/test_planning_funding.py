@@ -26,12 +26,12 @@ from ccm_geo.planning import (
     plan_under,
     prioritize,
 )
-from ccm_geo.planning import adapt as engine
-from ccm_geo.planning.extensive import whole_matrix
-from ccm_geo.planning.futures import Aim, Futures, alone, asked, promises, sizes_of, together
+from ccm_geo.planning.engine.matrix import optimize
 from ccm_geo.planning.listing import Listing
-from ccm_geo.planning.matrix import optimize
 from ccm_geo.planning.model import build
+from ccm_geo.planning.money import adapt as engine
+from ccm_geo.planning.money.extensive import whole_matrix
+from ccm_geo.planning.money.futures import Aim, Futures, alone, asked, promises, sizes_of, together
 
 YEARS = (2027, 2028)
 STATES = ("suspected", "confirmed", "released")

@@ -20,7 +20,7 @@ from ccm_geo.planning import (
     list_options,
     prioritize,
 )
-from ccm_geo.planning import halts as module
+from ccm_geo.planning.money import halts as module
 
 STOP = dt.date(2027, 3, 15)  # 73 of 365 days are gone: a fifth of the year
 COSTS = HaltCosts(

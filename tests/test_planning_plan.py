@@ -19,17 +19,17 @@ from ccm_geo.planning import (
     LockOut,
     Share,
     list_options,
-    matrix,
     prioritize,
 )
-from ccm_geo.planning import solve as engine
-from ccm_geo.planning.arcs import Arcs
-from ccm_geo.planning.choices import near_choices
-from ccm_geo.planning.exchange import Ties, exchanged
+from ccm_geo.planning.engine import matrix
+from ccm_geo.planning.engine import solve as engine
+from ccm_geo.planning.engine.arcs import Arcs
+from ccm_geo.planning.engine.choices import near_choices
+from ccm_geo.planning.engine.exchange import Ties, exchanged
+from ccm_geo.planning.engine.master import mastered
+from ccm_geo.planning.engine.prices import Rows, lowest_bound, use_by_key
 from ccm_geo.planning.listing import Listing
-from ccm_geo.planning.master import mastered
 from ccm_geo.planning.model import build
-from ccm_geo.planning.prices import Rows, lowest_bound, use_by_key
 
 MONEY = {2027: 150_000.0, 2028: 100_000.0, 2029: 100_000.0}
 

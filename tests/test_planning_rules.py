@@ -30,7 +30,7 @@ from ccm_geo.planning import (
     prioritize,
     visiting_teams,
 )
-from ccm_geo.planning import solve as engine
+from ccm_geo.planning.engine import solve as engine
 from ccm_geo.planning.listing import Listing
 from ccm_geo.planning.model import build
 

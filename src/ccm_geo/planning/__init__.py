@@ -1,30 +1,30 @@
 """The plan: options, rules, model, solver, proof."""
 
 from .activities import ACTIVITIES, STATES, Activity, Figure, sources_table
-from .adaptive import AdaptivePlan, plan_under
+from .answers.curve import Curve, priority_curve
+from .answers.goals import Goal, GoalPlan, prioritize_goals
+from .answers.near_best import Alternatives, alternatives
+from .answers.nested import Nested, nested_order
+from .answers.side_by_side import SideBySide, compare
+from .answers.stakes import Importance, importance
+from .answers.worth import RuleCosts, rule_costs
 from .choose import prioritize
-from .compact import Compact, neighbors
-from .complete import Complete
-from .curve import Curve, priority_curve
-from .deadlines import Deadline, Finish
-from .donors import Donors, Grant, paid_by
 from .findings import look_over
-from .funding import BudgetCut, DonorLeaves, Freeze, Funding
-from .goals import Goal, GoalPlan, prioritize_goals
-from .halt_costs import HALT, HaltCosts
-from .halts import Halt, halt
-from .near_best import Alternatives, alternatives
-from .nested import Nested, nested_order
+from .money.adaptive import AdaptivePlan, plan_under
+from .money.halt_costs import HALT, HaltCosts
+from .money.halts import Halt, halt
+from .money.scenarios import BudgetCut, DonorLeaves, Freeze, Funding
 from .options import list_options
 from .plan import Plan
-from .promises import After, LockIn, LockOut
 from .ranking import Comparison
-from .rules import Budget, Capacity, Rule
-from .shares import Share
-from .side_by_side import SideBySide, compare
-from .stakes import Importance, importance
-from .teams import moving_teams, visiting_teams
-from .worth import RuleCosts, rule_costs
+from .rules.compact import Compact, neighbors
+from .rules.complete import Complete
+from .rules.deadlines import Deadline, Finish
+from .rules.donors import Donors, Grant, paid_by
+from .rules.limits import Budget, Capacity, Rule
+from .rules.promises import After, LockIn, LockOut
+from .rules.shares import Share
+from .rules.teams import moving_teams, visiting_teams
 
 __all__ = [
     "ACTIVITIES",

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from .arcs import Arcs
+from .engine.arcs import Arcs
+from .engine.prices import Answer, Rows, answer, lowest_bound
 from .listing import Floats, Listing, Mask
 from .model import Model, build
-from .prices import Answer, Rows, answer, lowest_bound
 
 if TYPE_CHECKING:
     from .plan import Plan

@@ -13,13 +13,13 @@ from ccm_geo.schemas import Note, notes_of
 
 from . import check
 from .conflicts import explain
+from .engine.solve import Solution, solve
 from .findings import looked_over
 from .listing import Floats, Listing, Mask
 from .model import Family, Model, build
 from .plan import Plan
 from .reasons import reasons_of
-from .rules import Rule
-from .solve import Solution, solve
+from .rules.limits import Rule
 
 _SAME = 1e-9  # bound and benefit nearer than this share are the same number, rounded differently
 

@@ -10,12 +10,12 @@ from scipy import sparse
 
 from ccm_geo.errors import PlanError
 
-from . import matrix
-from .arcs import Arcs
+from .engine import matrix
+from .engine.arcs import Arcs
+from .engine.prices import Rows, lowest_bound, nothing_below
+from .engine.solve import solve
 from .listing import Floats, Listing
 from .model import Model, build
-from .prices import Rows, lowest_bound, nothing_below
-from .solve import solve
 
 _MATRIX_UP_TO = 12_000  # options; beyond, HiGHS overruns its time
 _NEAR_ENOUGH = 5e-3  # share within which a cure for a large case is told

@@ -11,13 +11,13 @@ import pandas as pd
 from ccm_geo.errors import DataError, PlanError
 from ccm_geo.schemas import Note
 
-from .arcs import Arcs
-from .donors import Donors
+from .engine.arcs import Arcs
+from .engine.prices import plain, walk
 from .listing import Floats, Listing, matching
-from .prices import plain, walk
-from .promises import LockIn, LockOut
-from .rules import Budget, Capacity, Rule, listed
-from .shares import Share, closing_steps
+from .rules.donors import Donors
+from .rules.limits import Budget, Capacity, Rule, listed
+from .rules.promises import LockIn, LockOut
+from .rules.shares import Share, closing_steps
 
 _MAGNITUDE = 1e9  # largest over smallest number beyond which one of them is likely in another unit
 _MANY = 20  # options below which a row of numbers proves nothing

@@ -14,8 +14,9 @@ from scipy import sparse
 from ccm_geo.errors import PlanError
 from ccm_geo.schemas import Note
 
-from ._paths import MOST_MARKS
 from .listing import Floats, Ints, Listing, Mask
+
+MOST_MARKS = 6
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,12 +8,12 @@ import pandas as pd
 
 from ccm_geo.errors import DataError
 
-from .arcs import Arcs
-from .donors import Donors
+from .engine.arcs import Arcs
+from .engine.prices import plain, walk
 from .listing import Floats, Listing, Mask, leads_on
 from .model import Model, build
-from .prices import plain, walk
-from .promises import LockOut
+from .rules.donors import Donors
+from .rules.promises import LockOut
 
 if TYPE_CHECKING:
     from .plan import Plan

@@ -6,11 +6,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from .arcs import Arcs
+from .engine.arcs import Arcs
+from .engine.prices import Rows, values_at, walk
+from .engine.solve import Solution
 from .listing import Floats, Ints, Listing, Mask, activities_of, by_hazard, money_of
 from .model import Model
-from .prices import Rows, values_at, walk
-from .solve import Solution
 
 _NO_OPTION = "not in the plan: the rules leave it no option that averts anything"
 _NO_HARM = (

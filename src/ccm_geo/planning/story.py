@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from ._priced import few
-from .deadlines import Deadline, Finish
-from .donors import Donors, paid_by
+from .rules.deadlines import Deadline, Finish
+from .rules.donors import Donors, paid_by
 
 if TYPE_CHECKING:
     from .plan import Plan

@@ -1,0 +1,1 @@
+"""Engines: the paths of hazards at given prices, the matrix, cuts; they know options and rows, not rules."""

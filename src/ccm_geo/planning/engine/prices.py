@@ -1,0 +1,291 @@
+"""Prices for the rows that couple hazards: given them, every hazard finds its best path by itself.
+
+For any prices the sum of the best paths, plus the limits at their prices, is an upper bound on what any
+plan can avert (Lagrange). This module looks for the prices at which that bound is lowest.
+"""
+
+import itertools
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+from scipy import sparse
+
+from ccm_geo.planning.listing import Floats, Listing, Mask
+from ccm_geo.planning.model import Model
+
+from . import _paths
+from .arcs import Arcs
+from .descent import along, lowered
+
+T = TypeVar("T")
+_PARTS, _THREADS = 8, 2
+_ALONE_UP_TO = 50_000  # options; below, threads cost more than they bring
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """All rows of a model, one after the other.
+
+    `pattern` has shape ``(keys + 1, rows)``; the last key is "none".
+    """
+
+    pattern: sparse.csr_array
+    lower: Floats
+    upper: Floats
+
+    @classmethod
+    def of(cls, model: Model) -> "Rows":
+        """Collect the rows of all families."""
+        blocks = [f.pattern for f in model.families]
+        none = sparse.csr_array((1, 0))
+        joined = sparse.csr_array(sparse.block_diag([*blocks, none])) if blocks else sparse.csr_array((1, 0))
+        empty = np.zeros(0)
+        return cls(
+            pattern=joined,
+            lower=np.concatenate([*(f.lower for f in model.families), empty]),
+            upper=np.concatenate([*(f.upper for f in model.families), empty]),
+        )
+
+    def price_of_limits(self, prices: Floats) -> float:
+        """Sum limits times prices: upper limits where a price is positive, lower ones where negative."""
+        up, down = prices > 0, prices < 0
+        return float(self.upper[up] @ prices[up] + self.lower[down] @ prices[down])
+
+    def allowed(self, prices: Floats) -> Floats:
+        """Set prices to 0 whose sign has no limit to stand for."""
+        out = np.where((prices > 0) & np.isinf(self.upper), 0.0, prices)
+        return np.where((out < 0) & np.isinf(self.lower), 0.0, out)
+
+    @property
+    def sides(self) -> list[tuple[float | None, float | None]]:
+        """Between what each price may lie: from 0 where a row has one limit only."""
+        finite = zip(np.isfinite(self.lower), np.isfinite(self.upper), strict=True)
+        return [(None if low else 0.0, None if up else 0.0) for low, up in finite]
+
+    def slope(self, prices: Floats, use: Floats) -> Floats:
+        """Subgradient of the bound: the limit that a price stands for, less the use."""
+        upper = (prices > 0) | ((prices == 0) & np.isfinite(self.upper))
+        return np.where(upper, self.upper, self.lower) - use
+
+    def sizes(self, wish: Floats) -> Floats:
+        """How large each row is, for a search: its limit; where that is 0 or missing, a tenth of `wish`."""
+        limit = np.where(
+            np.isfinite(self.upper), self.upper, np.where(np.isfinite(self.lower), self.lower, 0.0)
+        )
+        size = np.where(np.abs(limit) > 0, np.abs(limit), wish / 10)
+        return np.where(size > 0, size, 1.0)
+
+    @property
+    def room(self) -> Floats:
+        """How far a row may be overdrawn by rounding alone."""
+        return 1e-9 * np.maximum(1.0, np.abs(np.where(np.isfinite(self.upper), self.upper, 0.0)))
+
+    def keeps(self, use: Floats) -> bool:
+        """Say whether no row is broken, up to rounding."""
+        return not (np.abs(self.excess(use)) > self.room).any()
+
+    def excess(self, use: Floats) -> Floats:
+        """By how much each row is broken: above its upper limit (positive) or below its lower (negative)."""
+        return np.maximum(use - self.upper, 0) + np.minimum(use - self.lower, 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What the hazards do at given prices; `best` is the value of each path, `gain` that of each block.
+
+    `slope` says how the bound changes with the prices.
+    """
+
+    prices: Floats
+    bound: float
+    taken: Mask = field(repr=False)
+    best: Floats = field(repr=False)
+    gain: Floats = field(repr=False)
+    use: Floats = field(repr=False)
+    slope: Floats = field(repr=False)
+
+
+def answer(arcs: Arcs, rows: Rows, prices: Floats) -> Answer:
+    """Let every hazard take its best path at these prices, blocks what is best for all their hazards."""
+    taken, best, gain, by_key = _asked(arcs, values_at(arcs, rows, prices), rows.pattern.shape[0])
+    bound = float(gain.sum()) + rows.price_of_limits(prices)
+    use = rows.pattern.T @ by_key
+    slope = rows.slope(prices, use)
+    return Answer(prices=prices, bound=bound, taken=taken, best=best, gain=gain, use=use, slope=slope)
+
+
+def walk(arcs: Arcs, value: Floats, keys: int) -> tuple[Mask, Floats, Floats]:
+    """Let every hazard take its most valuable path, blocks what is most valuable for all their hazards.
+
+    Returns
+    -------
+    tuple
+        Arcs taken; value of each hazard's path, -inf where none keeps its marks; use by key, of which
+        there are `keys`, the last ("none") always 0.
+    """
+    taken, best, _, use = _asked(arcs, value, keys)
+    return taken, best, use
+
+
+def _asked(arcs: Arcs, value: Floats, keys: int) -> tuple[Mask, Floats, Floats, Floats]:
+    """Ask the blocks, in equal parts side by side; sums come out the same on any number of processors."""
+    blocks = arcs.blocks
+    taken, best = np.empty(len(value), bool), np.empty(len(arcs.start))
+    gain = np.empty(len(blocks.bonus))
+
+    def ask(span: tuple[int, int]) -> Floats:
+        use = np.zeros(keys)
+        _paths.best_paths(
+            *span, blocks.first, blocks.members, blocks.bonus, arcs.first, arcs.start, arcs.low, arcs.ends,
+            arcs.marks, arcs.must, arcs.year, arcs.src, arcs.dst, arcs.sets, arcs.asks, value, arcs.keys,
+            arcs.coefs, taken, best, gain, use,
+        )  # fmt: skip
+        return use
+
+    use = np.sum(_side_by_side(ask, len(gain), len(value)), axis=0)
+    use[-1] = 0.0
+    return taken, best, gain, use
+
+
+def _side_by_side(task: Callable[[tuple[int, int]], T], count: int, work: int) -> list[T]:
+    """Do a task for parts of 0 to `count`, in two threads where there is much work."""
+    parts = _PARTS if work > _ALONE_UP_TO else 1
+    at = np.linspace(0, count, parts + 1).astype(int).tolist()
+    spans = list(itertools.pairwise(at))
+    if parts == 1:
+        return [task(span) for span in spans]
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return list(pool.map(task, spans))
+
+
+def values_at(arcs: Arcs, rows: Rows, prices: Floats) -> Floats:
+    """Most that every arc can bring, less what it uses at its prices."""
+    by_key = rows.pattern @ prices
+    by_key[-1] = 0.0
+    value = np.empty(len(arcs.benefit))
+
+    def price(span: tuple[int, int]) -> None:
+        _paths.price_values(*span, arcs.most, arcs.keys, arcs.coefs, by_key, value)
+
+    _side_by_side(price, len(value), len(value))
+    return value
+
+
+def too_large(arcs: Arcs, rows: Rows) -> Mask:
+    """Say which arcs alone break an upper limit, of a row to which every option adds; no plan takes them."""
+    if not len(rows.lower):
+        return np.zeros(len(arcs.benefit), bool)
+    only_adds = np.asarray(rows.pattern.min(axis=0).todense()).ravel() >= 0
+    limit = np.where(only_adds, rows.upper, np.inf)
+    room = np.full(rows.pattern.shape[0], np.inf)
+    key = np.repeat(np.arange(len(room)), np.diff(rows.pattern.indptr))
+    step, row = rows.pattern.data, rows.pattern.indices
+    adds = step > 0
+    np.minimum.at(room, key[adds], limit[row[adds]] / step[adds])
+    room[-1] = np.inf
+    slack = 1e-9 * np.maximum(np.where(np.isfinite(room), np.abs(room), 0.0), 1.0)
+    return np.asarray((arcs.coefs > (room + slack)[arcs.keys]).any(axis=0))
+
+
+def use_by_key(arcs: Arcs, taken: Mask, keys: int) -> Floats:
+    """Add up what taken arcs use, by key; the last key ("none") stays 0."""
+    use = np.zeros(keys)
+    for key, coef in zip(arcs.keys[:, taken], arcs.coefs[:, taken], strict=True):
+        use += np.bincount(key, weights=coef, minlength=keys)
+    use[-1] = 0.0
+    return use
+
+
+def losses(arcs: Arcs, rows: Rows, found: Answer) -> Floats:
+    """How much worse than its block's best choice the best choice with each arc is; see `_paths`."""
+    return losses_at(arcs, values_at(arcs, rows, found.prices))
+
+
+def losses_at(arcs: Arcs, value: Floats) -> Floats:
+    """Say the same for values at hand."""
+    loss, blocks = np.empty(len(value)), arcs.blocks
+    _paths.path_losses(
+        blocks.first, blocks.members, blocks.bonus, arcs.first, arcs.start, arcs.low, arcs.ends, arcs.marks,
+        arcs.year, arcs.src, arcs.dst, value, loss,
+    )  # fmt: skip
+    return loss
+
+
+def richest_use(listing: Listing, amount: Floats, cost: Floats) -> Floats:
+    """Say what each hazard takes of `amount` where nothing is short and nothing wasted, by hazard."""
+    arcs = Arcs.of(plain(listing))
+    top, dear = float(listing.benefit.max(initial=0.0)), float(cost.max(initial=0.0))
+    thrift = 1e-9 * top / dear if dear > 0 else 0.0
+    taken, _, _ = walk(arcs, listing.benefit - thrift * cost, 1)
+    weights = np.where(taken, amount, 0.0)
+    return np.bincount(listing.hazard, weights=weights, minlength=len(arcs.start)).astype(float)
+
+
+def plain(listing: Listing, allowed: Mask | None = None) -> Model:
+    """Make a model without rules, of all options or of some."""
+    every = np.ones(len(listing.benefit), bool) if allowed is None else allowed
+    return Model(listing=listing, rules=(), families=(), marks=(), allowed=every)
+
+
+def lowest_bound(
+    arcs: Arcs, rows: Rows, *, most_tries: int = 150, close: float = 1e-6, seconds: float = 30.0
+) -> Answer:
+    """Look for the prices at which the bound is lowest.
+
+    The bound is convex in the prices and, over many hazards, nearly smooth: a quasi-Newton method with
+    bounds (L-BFGS-B) on rows scaled to their limits comes within 0.001 % in about a hundred tries. Any prices
+    give a valid bound, so stopping early costs tightness only.
+
+    Parameters
+    ----------
+    arcs, rows
+        The model.
+    most_tries
+        How many times the hazards are asked.
+    close
+        Stop where a round of tries lowers the bound by less than this share.
+    seconds
+        Stop at this time.
+    """
+    until = time.monotonic() + seconds
+    free = answer(arcs, rows, np.zeros(len(rows.lower)))
+    if not len(rows.lower) or not rows.excess(free.use).any():
+        return free
+    size = rows.sizes(abs(rows.pattern).T @ use_by_key(arcs, free.taken, rows.pattern.shape[0]))
+    begin = _along_one_price(arcs, rows, size, free, until)
+    return lowered(
+        lambda prices: answer(arcs, rows, rows.allowed(prices)),
+        begin.prices,
+        size,
+        rows.sides,
+        most_tries=most_tries,
+        close=close,
+        until=until,
+        enough=nothing_below(arcs),
+    )
+
+
+def nothing_below(arcs: Arcs) -> float:
+    """Return what every plan averts at least; a bound below it proves that there is no plan."""
+    worst = np.minimum(arcs.benefit, 0.0).sum()
+    return float(worst - 1e-6 * np.abs(arcs.benefit).max(initial=0.0))
+
+
+def _along_one_price(arcs: Arcs, rows: Rows, size: Floats, free: Answer, until: float) -> Answer:
+    """Begin with one price for all limits, found by halving, where some are overdrawn if everything is free.
+
+    Pricing only those would push work into limits that are not overdrawn yet, as of later years.
+    """
+    limited = np.isfinite(rows.upper) & (rows.upper > 0)
+    over = (rows.excess(free.use) > 0) & limited
+    rays = [np.where(which, 1.0 / size, 0.0) for which in ((over, limited) if over.any() else ())]
+
+    def ask(prices: Floats) -> Answer:
+        return answer(arcs, rows, rows.allowed(prices))
+
+    found = [along(ask, free, ray, until=until) for ray in rays]
+    return min(free, *found, key=lambda a: a.bound) if found else free

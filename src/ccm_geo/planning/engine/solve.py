@@ -1,0 +1,298 @@
+"""The best plan and the proof of how good it is: prices first, then the few hazards near the price exactly.
+
+1. `prices.lowest_bound` finds the prices of the rows and with them an upper bound.
+2. A pool of choices near these prices (`choices`) sharpens the bound (`master`) and brings plans, by random
+   exchange (`exchange`).
+3. Hazards whose choice is clear at these prices are settled; the others go, with the rows, into a small
+   matrix (`matrix`), around the best plan so far.
+4. If plan and bound are still too far apart, every option whose best path falls short of the bound by more
+   than that distance is dropped for good (it can be in no better plan) and the matrix of the rest is solved.
+"""
+
+import time
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from ccm_geo.planning.listing import Floats, Mask
+from ccm_geo.planning.model import Model
+
+from . import matrix
+from .arcs import Arcs
+from .choices import near_choices, nearly_tied
+from .exchange import Ties, exchanged
+from .master import mastered
+from .patches import best_patch
+from .prices import Answer, Rows, answer, losses, lowest_bound, nothing_below, too_large, use_by_key
+from .single import cells_of
+
+SMALL = 4_000  # options that one matrix takes at once
+_NEAR_PER_ROW = 60  # options near the price left open, for each row that couples hazards
+_NEAR = (100, 1_500)  # at least and at most, on the first try; four times as many on the second
+_NEAR_SECONDS = 8.0
+_FEW_ROWS, _MANY_HAZARDS = 25, 8_000  # up to and from here options near the price bring a good plan at once
+_EXCHANGES_PER_HAZARD = 2_000
+_EXCHANGES = (100_000, 4_000_000)
+_PLANS = 24  # prices off the best ones, by about these shares, at which choices are collected
+_OFF = 0.01, 0.02, 0.05, 0.1
+_EXCHANGE_AGAIN_FROM, _AGAIN = 300_000, 4  # options; so often, where a matrix would be too large
+_CLOSE = 0.02  # of the gap: how near to the lowest one a bound is good enough
+_SPLIT = 1e-6  # a share that is neither 0 nor 1
+_TRIES_SMALL, _TRIES_LARGE = 60, 120
+_MATRIX_GOOD = 6_000  # options; up to here one matrix beats several smaller ones
+_MATRIX_UP_TO = 12_000  # options; beyond, HiGHS overruns its time and brings nothing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Solution:
+    """A plan as rows of the listing, its benefit, and a bound that no plan exceeds."""
+
+    taken: Mask = field(repr=False)
+    benefit: float
+    bound: float
+    prices: Floats = field(repr=False)
+    loss: Floats = field(repr=False)
+    best: Floats = field(repr=False)
+
+    @property
+    def gap(self) -> float:
+        """How much better another plan could be at most, as a share of the bound."""
+        return max(0.0, (self.bound - self.benefit) / self.bound) if self.bound > 0 else 0.0
+
+
+def solve(model: Model, *, gap: float, seconds: float) -> Solution | None:
+    """Find a plan within `gap` of the best; None where no plan keeps all the rules.
+
+    Parameters
+    ----------
+    model
+        Options and rules.
+    gap
+        Distance from the bound that is good enough, as a share; 0 for a proven best plan.
+    seconds
+        When to stop looking; the gap that is left is reported.
+    """
+    until = time.monotonic() + seconds
+    found = _by_cuts(model, gap, seconds / 2)
+    if found is not None and (found.gap <= gap or time.monotonic() > until):
+        return found
+    arcs, rows = Arcs.of(model), Rows.of(model)
+    arcs = arcs.keep(~too_large(arcs, rows))
+    small = len(arcs.benefit) <= SMALL
+    tries = _TRIES_SMALL if small else _TRIES_LARGE
+    close = max(1e-7, _CLOSE * gap)
+    priced = lowest_bound(arcs, rows, most_tries=tries, close=close, seconds=seconds / 2)
+    if not np.isfinite(priced.best).all() or priced.bound < nothing_below(arcs):
+        return None
+    search = _Search(arcs=arcs, rows=rows, gap=gap, until=until, priced=priced)
+    other = search.run(len(model.listing.benefit))
+    if found is None or other is None:
+        return found or other
+    return replace(max(found, other, key=lambda s: s.benefit), bound=min(found.bound, other.bound))
+
+
+def _by_cuts(model: Model, gap: float, seconds: float) -> Solution | None:
+    """Solve a model of one option per hazard and pairs of neighbors; None where it is no such model."""
+    cells = cells_of(model)
+    patch = None if cells is None else best_patch(cells.field, gap=gap, seconds=seconds)
+    if cells is None or patch is None:
+        return None
+    return Solution(
+        taken=cells.taken(patch.taken),
+        benefit=patch.benefit,
+        bound=patch.bound,
+        prices=patch.prices,
+        loss=cells.loss(patch.spare),
+        best=cells.best(patch.spare),
+    )
+
+
+class _Search:
+    """What is known so far: a bound, and the best plan."""
+
+    def __init__(self, *, arcs: Arcs, rows: Rows, gap: float, until: float, priced: Answer) -> None:
+        self.arcs, self.rows, self.gap, self.until, self.priced = arcs, rows, gap, until, priced
+        self.bound = priced.bound + 1e-12 * abs(priced.bound)
+        self.plan: Mask | None = None
+        self.benefit = -np.inf
+        self.plans: list[Mask] = []
+        self.open_hazards = np.zeros(len(arcs.start), bool)
+        self.loss = losses(arcs, rows, priced)
+
+    def run(self, count: int) -> Solution | None:
+        """Search until the gap is small enough, time is up, or no plan is left to look for."""
+        self.consider(self.priced.taken)
+        if len(self.arcs.benefit) > SMALL:
+            self.approach()
+        if not self.done():
+            self.exactly()
+        if self.plan is None:
+            return None
+        self.prune()
+        taken = np.zeros(count, bool)
+        taken[self.arcs.origin[self.plan]] = True
+        loss = np.full(count, np.inf)
+        loss[self.arcs.origin] = self.loss
+        return Solution(
+            taken=taken,
+            benefit=self.benefit,
+            bound=max(self.bound, self.benefit),
+            prices=self.priced.prices,
+            loss=loss,
+            best=self.priced.best,
+        )
+
+    def approach(self) -> None:
+        """Look for good plans in a pool of choices, then around the best plan, with ever more left open."""
+        many = int(np.clip(_NEAR_PER_ROW * len(self.rows.lower), *_NEAR))
+        if len(self.rows.lower) <= _FEW_ROWS and len(self.arcs.start) > _MANY_HAZARDS:
+            self.near_the_price(many, self.priced.taken if self.plan is None else self.plan)
+        if not self.done() and len(self.rows.lower):
+            self.from_pool()
+        if self.plan is None:
+            self.retreat()
+        many_rows = len(self.rows.lower) > _FEW_ROWS
+        if many_rows and len(self.arcs.benefit) > _EXCHANGE_AGAIN_FROM:
+            for seed in range(2, 2 + _AGAIN):
+                if not self.done() and self.plan is not None and self.plans:
+                    self.consider(self.exchange([self.plan, *self.plans[1:]], seed))
+        for widen in (1, 4, 4, 4):
+            if not self.done() and self.hopeful().sum() > _MATRIX_GOOD:
+                self.near_the_price(widen * many, self.priced.taken if self.plan is None else self.plan)
+
+    def from_pool(self) -> None:
+        """Lower the bound by a pool of choices, and exchange choices from what the pool says."""
+        arcs, rows = self.arcs, self.rows
+        pool = near_choices(arcs, rows, self.priced.prices, [self.priced.taken])
+        found = mastered(arcs, rows, self.priced, pool, close=0.1 * self.gap, until=self.half_time())
+        pool, self.priced = found.pool, found.best
+        self.bound = min(self.bound, self.priced.bound + 1e-12 * abs(self.priced.bound))
+        self.loss = losses(arcs, rows, self.priced)
+        plans = [pool.taken(pool.highest(found.share)), *self.around()]
+        split = np.zeros(len(arcs.blocks.bonus), bool)
+        split[pool.blocks[pool.owner[(found.share > _SPLIT) & (found.share < 1 - _SPLIT)]]] = True
+        tied = nearly_tied(arcs.hazard, self.priced.taken, self.loss, len(arcs.start))
+        self.plans, self.open_hazards = plans, tied | split[arcs.blocks.of]
+        self.consider(self.exchange(plans, 1))
+
+    def exchange(self, plans: list[Mask], seed: int) -> Mask:
+        """Let single hazards exchange choices, and whole blocks change to what they do in some plans."""
+        arcs, rows, prices = self.arcs, self.rows, self.priced.prices
+        alone = arcs.each_alone()
+        pool = near_choices(alone, rows, prices, [*plans, self.priced.taken], self.open_hazards)
+        ties = Ties.of(arcs, pool, plans)
+        start = pool.of_plan(alone, plans[0])
+        tries = int(np.clip(_EXCHANGES_PER_HAZARD * len(pool.blocks), *_EXCHANGES))
+        begin = np.where(start >= 0, start, pool.first[:-1])
+        chosen, _ = exchanged(pool, rows, prices, begin, ties, tries=tries, seed=seed)
+        return pool.taken(chosen)
+
+    def around(self) -> list[Mask]:
+        """Ask what hazards and blocks do at prices a little off the best ones: choices worth exchanging."""
+        random, best = np.random.default_rng(0), self.priced.prices
+        off = [np.exp(random.normal(0, _OFF[k % len(_OFF)], len(best))) for k in range(_PLANS)]
+        return [answer(self.arcs, self.rows, self.rows.allowed(best * factor)).taken for factor in off]
+
+    def half_time(self) -> float:
+        """When half of the time that is left is over."""
+        return 0.5 * (time.monotonic() + self.until)
+
+    def retreat(self) -> None:
+        """Raise the prices of rows that are broken until a plan comes out that breaks none."""
+        prices = self.priced.prices.copy()
+        excess = self.rows.excess(self.priced.use)
+        typical = float(np.abs(prices[prices != 0]).mean()) if prices.any() else 1.0
+        for step in range(30):
+            if not excess.any() or self.plan is not None:
+                return
+            push = 0.005 * 1.25**step * np.where(prices != 0, np.abs(prices), typical)
+            prices = self.rows.allowed(prices + push * np.sign(excess))
+            found = answer(self.arcs, self.rows, prices)
+            excess = self.rows.excess(found.use)
+            self.consider(found.taken)
+
+    def consider(self, taken: Mask | None) -> bool:
+        """Keep a plan if it breaks no row and is the best so far."""
+        if taken is None:
+            return False
+        if not self.keeps(taken):
+            return False
+        benefit = self.arcs.worth(taken)
+        if benefit > self.benefit:
+            self.plan, self.benefit = taken, benefit
+        return True
+
+    def keeps(self, taken: Mask) -> bool:
+        """Say whether a plan breaks no row, up to rounding."""
+        return self.rows.keeps(self.rows.pattern.T @ use_by_key(self.arcs, taken, self.rows.pattern.shape[0]))
+
+    def prune(self) -> None:
+        """Drop last steps that avert nothing (survey without clearance), where no rule needs them."""
+        plan = self.plan
+        while plan is not None:
+            rows = np.nonzero(plan)[0]
+            last = np.append(np.diff(self.arcs.hazard[rows]) != 0, True)[: len(rows)]
+            idle = rows[last & (self.arcs.benefit[rows] <= 0) & (self.arcs.sets[rows] == 0)]
+            shorter = plan.copy()
+            shorter[idle] = False
+            if not len(idle) or not self.keeps(shorter) or self.arcs.worth(shorter) < self.benefit:
+                break
+            plan = shorter
+        if plan is not None:
+            self.plan, self.benefit = plan, self.arcs.worth(plan)
+
+    def done(self) -> bool:
+        if self.plan is None:
+            return False
+        return self.bound - self.benefit <= self.gap * abs(self.bound) or time.monotonic() > self.until
+
+    def near_the_price(self, many: int, base: Mask) -> None:
+        """Settle the hazards whose choice is clear as in `base`, and solve the rest exactly."""
+        extra = np.where(base, np.inf, self.loss)
+        order = np.argpartition(extra, min(many, len(extra)) - 1)[:many]
+        order = order[np.isfinite(extra[order])]
+        near = base.copy()
+        near[order] = True
+        block = self.arcs.blocks.of
+        open_block = np.zeros(len(self.arcs.blocks.bonus), bool)
+        open_block[block[self.arcs.hazard[order]]] = True
+        open_block |= self.priced.gain <= float(extra[order].max(initial=0.0))
+        arcs = self.arcs.keep(near)
+        fixed = base[near] & ~open_block[block[arcs.hazard]]
+        settled = np.zeros(len(self.arcs.start), bool)
+        settled[arcs.hazard[fixed]] = True
+        free = np.nonzero(near)[0][~settled[arcs.hazard]]
+        goal = self.bound - 0.5 * self.gap * abs(self.bound) - arcs.worth(fixed)
+        found = matrix.optimize(
+            matrix.compiled(arcs, self.rows, fixed),
+            gap=0.0,
+            seconds=min(0.6 * (self.until - time.monotonic()), _NEAR_SECONDS),
+            target=goal,
+            warm=base[free] if base is self.plan else None,
+        )
+        if found.taken is not None:
+            taken = base & settled[self.arcs.hazard]
+            taken[free[found.taken]] = True
+            self.consider(taken)
+
+    def hopeful(self) -> Mask:
+        """Say which options can be in a better plan than the one at hand."""
+        kept: Mask = self.loss <= self.bound - self.benefit + 1e-9 * abs(self.bound)
+        return kept
+
+    def exactly(self) -> None:
+        """Drop what can be in no better plan and solve the rest."""
+        keep = self.hopeful()
+        if keep.sum() > _MATRIX_UP_TO and self.gap > 0 and self.plan is not None:
+            return
+        arcs = self.arcs.keep(keep)
+        all_of_it = matrix.compiled(arcs, self.rows)
+        warm = None if self.plan is None else self.plan[keep]
+        found = matrix.optimize(
+            all_of_it, gap=0.99 * self.gap, seconds=self.until - time.monotonic(), warm=warm
+        )
+        if found.taken is not None:
+            taken = np.zeros(len(keep), bool)
+            taken[np.nonzero(keep)[0][found.taken]] = True
+            self.consider(taken)
+        self.bound = max(min(self.bound, found.bound + 1e-9 * abs(found.bound)), self.benefit)

@@ -1,0 +1,349 @@
+"""What a plan must do, must leave alone, and in what order: promises, exclusions, what comes first."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from ccm_geo.errors import DataError
+from ccm_geo.planning.listing import Floats, Ints, Listing, Mask, Where, leads_on, matching
+from ccm_geo.planning.model import Compiled, Family, Marks
+from ccm_geo.schemas import Note
+
+from .limits import Rule, listed, rows_where
+
+
+def named_hazards(listing: Listing, hazards: Sequence[str], asker: str) -> Ints:
+    """Find hazards by name.
+
+    Raises
+    ------
+    DataError
+        If one has no options.
+    """
+    at = listing.hazard_ids.get_indexer(pd.Index(hazards))
+    unknown = [h for h, i in zip(hazards, at, strict=True) if i < 0]
+    if unknown:
+        raise DataError(
+            f"{asker}: {len(unknown)} of the hazards have no options (closed, misspelled, no harm), "
+            f"first {unknown[0]!r}"
+        )
+    return np.asarray(at, dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class ByName(Rule):
+    """Hazards, named one by one."""
+
+    hazards: str | Sequence[str]
+
+    def __post_init__(self) -> None:
+        """Make one name a list of one."""
+        given = (self.hazards,) if isinstance(self.hazards, str) else tuple(dict.fromkeys(self.hazards))
+        object.__setattr__(self, "hazards", given)
+
+    @property
+    def who(self) -> str:
+        """The hazards in words."""
+        return f"{len(self.hazards)} hazards" if len(self.hazards) > 3 else listed(self.hazards)
+
+
+@dataclass(frozen=True)
+class _Named(ByName):
+    """Which options of the hazards are meant."""
+
+    _: KW_ONLY
+    activity: str | None = None
+    year: int | None = None
+    name: str = ""
+
+    @property
+    def title(self) -> str:
+        """Its name in messages and tables."""
+        what = " ".join(str(w) for w in (self.activity, self.year) if w is not None)
+        return self.name or f"{type(self).__name__} {self.who}{' ' + what if what else ''}"
+
+    def _meant(self, listing: Listing) -> Mask:
+        at = named_hazards(listing, self.hazards, self.title)
+        which = np.zeros(len(listing.hazard_ids), bool)
+        which[at] = True
+        where = {n: v for n, v in (("activity", self.activity), ("year", self.year)) if v is not None}
+        return which[listing.hazard] & matching(listing.frame, where, self.title)
+
+    def _rows(self, table: pd.DataFrame) -> pd.DataFrame:
+        ids = table["hazard_id"] if "hazard_id" in table else table["option_id"]
+        rows = table[ids.isin(list(self.hazards))]
+        if self.activity is not None:
+            rows = rows[rows["activity"] == self.activity]
+        return rows if self.year is None else rows[rows["year"] == self.year]
+
+
+@dataclass(frozen=True)
+class LockIn(_Named):
+    """Something is done on each of these hazards, whatever it costs: work promised or under way.
+
+    Parameters
+    ----------
+    hazards
+        One hazard id or several. In a table of options without ``hazard_id``: option ids.
+    activity, year
+        Which activity, in which year; by default any.
+    name
+        What to call it.
+
+    Examples
+    --------
+    >>> LockIn("HA-7", activity="clearance", year=2028).title
+    'LockIn HA-7 clearance 2028'
+    """
+
+    def compiled(self, listing: Listing, number: int) -> Compiled:
+        """One mark that the paths of these hazards must end with."""
+        meant = self._meant(listing)
+        must = np.zeros(len(listing.hazard_ids), bool)
+        must[listing.hazard_ids.get_indexer(pd.Index(self.hazards))] = True
+        none = must.copy()
+        none[listing.hazard[meant]] = False
+        if none.any():
+            raise DataError(f"{self.title}: hazard {listing.hazard_ids[none.argmax()]!r} has no such option")
+        return Compiled(marks=(Marks(rule=number, sets=meant, asks=np.zeros(len(meant), bool), must=must),))
+
+    def faults(self, chosen: pd.DataFrame, options: pd.DataFrame) -> list[str]:  # noqa: ARG002 - as in Rule
+        """Look for a row of each hazard."""
+        rows = self._rows(chosen)
+        there = set(rows["hazard_id"] if "hazard_id" in rows else rows["option_id"])
+        return [f"{self.title}: nothing is planned for {h!r}" for h in self.hazards if h not in there]
+
+
+@dataclass(frozen=True)
+class LockOut(_Named):
+    """Nothing is done on these hazards: no access, a dispute, someone else's task.
+
+    Parameters
+    ----------
+    hazards
+        One hazard id or several. In a table of options without ``hazard_id``: option ids.
+    activity, year
+        Which activity, in which year; by default any.
+    name
+        What to call it.
+
+    Examples
+    --------
+    >>> LockOut(["HA-1", "HA-2"], year=2027).title
+    'LockOut HA-1, HA-2 2027'
+    """
+
+    def compiled(self, listing: Listing, number: int) -> Compiled:  # noqa: ARG002 - as in Rule
+        """Take the options away."""
+        return Compiled(forbidden=self._meant(listing))
+
+    def faults(self, chosen: pd.DataFrame, options: pd.DataFrame) -> list[str]:  # noqa: ARG002 - as in Rule
+        """Look for rows of these hazards."""
+        rows = self._rows(chosen)
+        return [f"{self.title}: {i!r} is planned" for i in rows["option_id"]]
+
+
+@dataclass(frozen=True)
+class After(Rule):
+    """Something comes first: survey before clearance, the access route before the field behind it.
+
+    Parameters
+    ----------
+    first, then
+        Hazard ids: survey and clearance on `then` begin only when every hazard of `first` has been
+        brought to its last state, in the same year or earlier; interim options (risk education, marking)
+        may come before. Or columns with values, for example ``{"activity": "nts"}``: options `then`
+        are taken only with or after an option `first`.
+    within
+        With ``"hazard_id"``, each hazard by itself: ``After({"activity": ["nts", "ts"]},
+        {"activity": "clearance"}, within="hazard_id")``. A hazard that has no `first` among
+        its options is free, and a note says so.
+    name
+        What to call it.
+
+    Examples
+    --------
+    >>> After("ROUTE-9", ["HA-1", "HA-2"]).title
+    'After ROUTE-9'
+    """
+
+    first: str | Sequence[str] | Where
+    then: str | Sequence[str] | Where
+    _: KW_ONLY
+    within: str | None = None
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be meant."""
+        if self.within not in (None, "hazard_id"):
+            raise DataError(f"{self.title}: within is None or 'hazard_id', not {self.within!r}")
+        if self.within and not (isinstance(self.first, Mapping) and isinstance(self.then, Mapping)):
+            raise DataError(f"{self.title}: within a hazard, first and then are columns with values")
+        for side in ("first", "then"):
+            given = getattr(self, side)
+            if not isinstance(given, Mapping):
+                object.__setattr__(self, side, (given,) if isinstance(given, str) else tuple(given))
+
+    @property
+    def title(self) -> str:
+        """Its name in messages and tables."""
+        side = self.first
+        said = listed(f"{k} {v}" for k, v in side.items()) if isinstance(side, Mapping) else listed(side)
+        return self.name or f"After {said}"
+
+    def fitted(self, listing: Listing, rules: tuple[Rule, ...]) -> tuple["After", list[Note]]:  # noqa: ARG002 - as in Rule
+        """Say which hazards are free of it."""
+        if self.within is None:
+            return self, []
+        first, then = self._sides(listing)
+        free = np.setdiff1d(listing.hazard[then], listing.hazard[first])
+        text = (
+            f"{self.title}: {len(free):,} hazards have no such option (done, or not offered); they are free"
+        )
+        ids = tuple(str(listing.hazard_ids[h]) for h in free[:50])
+        return self, [Note("plan", "assumed", text, len(free), ids)] if len(free) else []
+
+    def _sides(self, listing: Listing) -> tuple[Mask, Mask]:
+        moves = listing.src != listing.dst
+        sides = []
+        for given in (self.first, self.then):
+            if isinstance(given, Mapping):
+                sides.append(matching(listing.frame, given, self.title))
+            else:
+                named = matching(listing.frame, {"hazard_id": given}, self.title)
+                sides.append(named & moves)
+        if not isinstance(self.first, Mapping):
+            sides[0] &= ~leads_on(listing)
+        return sides[0], sides[1]
+
+    def compiled(self, listing: Listing, number: int) -> Compiled:
+        """Within a hazard a mark that `then` asks for; between hazards cumulative rows."""
+        first, then = self._sides(listing)
+        if self.within is not None:
+            has = np.zeros(len(listing.hazard_ids), bool)
+            has[listing.hazard[first]] = True
+            asks = then & has[listing.hazard]
+            return Compiled(marks=(Marks(rule=number, sets=first, asks=asks, must=np.zeros(len(has), bool)),))
+        if isinstance(self.first, Mapping):
+            groups = [first]
+        else:
+            groups = [first & (listing.frame["hazard_id"] == h).to_numpy() for h in self.first]
+        families = tuple(self._rows(listing, number, group, then & ~group) for group in groups)
+        return Compiled(families=families)
+
+    def _rows(self, listing: Listing, number: int, first: Mask, then: Mask) -> Family:
+        """By `then` class and year: taken so far, less `first` taken so far, at most 0.
+
+        A class holds options of which a path can take one at most: steps into one state, or
+        interim options of one year.
+        """
+        moves = listing.src != listing.dst
+        rows = np.nonzero(then)[0]
+        kinds = np.column_stack(
+            [
+                listing.hazard[rows],
+                np.where(moves[rows], listing.dst[rows], -1),
+                np.where(moves[rows], 0, listing.year[rows]),
+            ]
+        )
+        classes, of = np.unique(kinds, axis=0, return_inverse=True)
+        years = listing.years
+        first_rows = np.nonzero(first)[0]
+        key = np.full(len(then), -1, np.int64)
+        key[rows] = np.arange(len(rows))
+        key[first_rows] = len(rows) + np.arange(len(first_rows))
+        by_then = np.searchsorted(years, listing.year[rows])
+        by_first = np.searchsorted(years, listing.year[first_rows])
+        late = ~moves[first_rows]
+        grid: list[tuple[Ints, Ints, Floats]] = []
+        row_labels, row = [], 0
+        for c in range(len(classes)):
+            members = np.nonzero(of.ravel() == c)[0]
+            for y in np.unique(by_then[members]):
+                own = members[by_then[members] <= y]
+                ahead = np.nonzero(by_first + late <= y)[0]
+                grid.append((own, np.full(len(own), row), np.ones(len(own))))
+                grid.append((len(rows) + ahead, np.full(len(ahead), row), -np.ones(len(ahead))))
+                row_labels.append(f"{self.title}: {listing.hazard_ids[classes[c, 0]]} {years[y]}")
+                row += 1
+        at, to, values = (np.concatenate(parts) for parts in zip(*grid, strict=True))
+        shape = (len(rows) + len(first_rows), row)
+        return Family(
+            rule=number,
+            labels=tuple(row_labels),
+            key=key,
+            coef=np.ones(len(then)),
+            pattern=sparse.csr_array(sparse.coo_array((values, (at, to)), shape=shape)),
+            lower=np.full(row, -np.inf),
+            upper=np.zeros(row),
+        )
+
+    def faults(self, chosen: pd.DataFrame, options: pd.DataFrame) -> list[str]:
+        """Walk through the chosen rows and look for what should have come first."""
+        table = with_ids(options)
+        plan = with_ids(chosen)
+        if self.within is not None:
+            able = set(rows_where(table, self.first)["hazard_id"])
+            done, late = (rows_where(plan, side) for side in (self.first, self.then))
+            since: dict[str, tuple[float, int]] = {}
+            for hazard, moment in zip(done["hazard_id"], _moments(done), strict=True):
+                since[hazard] = min(moment, since.get(hazard, moment))
+            columns = (late["hazard_id"], late["option_id"], _moments(late))
+            return [
+                f"{self.title}: {option!r} comes before it"
+                for hazard, option, moment in zip(*columns, strict=True)
+                if hazard in able and moment < since.get(hazard, (math.inf, 0))
+            ]
+        if isinstance(self.first, Mapping):
+            return self._early(rows_where(plan, self.first), rows_where(plan, self.then))
+        found = []
+        late = (
+            plan[plan["hazard_id"].isin(list(self.then))]
+            if not isinstance(self.then, Mapping)
+            else rows_where(plan, self.then)
+        )
+        late = late if isinstance(self.then, Mapping) else late[_steps_only(late)]
+        for hazard in self.first:
+            ends = _last_steps(table[table["hazard_id"] == hazard])
+            done = plan[plan["option_id"].isin(ends)]
+            found += self._early(done, late[late["hazard_id"] != hazard])
+        return found
+
+    def _early(self, done: pd.DataFrame, late: pd.DataFrame) -> list[str]:
+        since = min(_moments(done), default=(math.inf, 0))
+        return [
+            f"{self.title}: {option!r} comes before it"
+            for option, moment in zip(late["option_id"], _moments(late), strict=True)
+            if moment < since
+        ]
+
+
+def with_ids(table: pd.DataFrame) -> pd.DataFrame:
+    """Name each option's hazard; without any, an option is its own."""
+    return table if "hazard_id" in table else table.assign(hazard_id=table["option_id"])
+
+
+def _steps_only(table: pd.DataFrame) -> Any:
+    if "state_from" not in table:
+        return np.ones(len(table), bool)
+    return (table["state_from"].astype(str) != table["state_to"].astype(str)).to_numpy()
+
+
+def _last_steps(table: pd.DataFrame) -> set[str]:
+    """Options of one hazard that lead to a state from which nothing leads on."""
+    if "state_from" not in table:
+        return set(table["option_id"])
+    steps = table[_steps_only(table)]
+    onward = set(steps["state_from"].astype(str))
+    return set(steps.loc[~steps["state_to"].astype(str).isin(onward), "option_id"])
+
+
+def _moments(table: pd.DataFrame) -> list[tuple[float, int]]:
+    """When each row happens: its year; interim options at the end of it."""
+    years = table["year"] if "year" in table else pd.Series(0, index=table.index)
+    return [(float(y), 0 if step else 1) for y, step in zip(years, _steps_only(table), strict=True)]
