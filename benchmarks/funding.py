@@ -37,7 +37,7 @@ def main():
     ask.add_argument("--money", type=float, default=1e6, help="USD in the first year")
     ask.add_argument("--gap", type=float, default=5e-3)
     ask.add_argument("--seconds", type=float, default=60)
-    ask.add_argument("--floors", action="store_true", help="every province gets 3 % of the money")
+    ask.add_argument("--floors", action="store_true", help="every province gets 3 %% of the money")
     ask.add_argument("--survey", action="store_true", help="survey before clearance")
     ask.add_argument("--highs", action="store_true", help="solve all scenarios as one matrix, twice as long")
     a = ask.parse_args()
