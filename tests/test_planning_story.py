@@ -6,12 +6,15 @@ import pandas as pd
 import pytest
 
 from ccm_geo.planning import (
+    After,
     Budget,
     Capacity,
+    Complete,
     Deadline,
     Donors,
     Finish,
     Grant,
+    LockIn,
     LockOut,
     prioritize,
 )
@@ -135,3 +138,63 @@ def test_a_plan_that_can_do_nothing_still_tells_its_rules(village):
     plan = prioritize(village, [MONEY, LockOut(["A", "B", "C"])])
     assert "nothing can be done under these rules" in str(plan)
     assert "Budget 2027: 0 of 60 used" in str(plan)
+
+
+def test_a_promise_is_told_with_what_keeps_it(village):
+    plan = prioritize(village, [MONEY, LockIn("C", year=2028), LockIn(["A", "C"], activity="clearance")])
+    assert line_of(plan, "LockIn C 2028") == "kept by 1 activity in 2028 for 40 USD"
+    both = "kept by 2 activities in 2027-2028 for 80 USD"
+    assert line_of(plan, "LockIn A, C clearance") == both
+
+
+def test_what_is_left_alone_is_told_with_other_work_there(village):
+    plan = prioritize(village, [MONEY, LockOut("A", year=2027), LockOut("C", activity="clearance")])
+    assert (
+        line_of(plan, "LockOut A 2027")
+        == "kept: nothing is planned there in 2027; other work there: 1 activity in 2028 for 40 USD"
+    )
+    assert line_of(plan, "LockOut C clearance") == "kept: no clearance is planned there"
+
+
+def test_what_comes_first_is_told_with_what_waits_for_it(village):
+    plan = prioritize(village, [MONEY, After("C", "A"), LockOut("B")], exact=True)
+    # 60 USD a year pay one field: A is worth 8 in 2027 and 4 in 2028, but must wait for C (2 in 2027)
+    told = "kept: it is done in 2027; 1 activity in 2028 for 40 USD waits for it"
+    assert line_of(plan, "After C") == told
+    idle = prioritize(village, [Budget({2027: 30.0, 2028: 60.0}), After("C", "A"), LockOut("C")])
+    assert line_of(idle, "After C") == "kept: nothing planned waits for it"
+
+
+def test_order_by_kind_of_work_is_told_with_the_first_of_it(village):
+    order = After({"adm1": "south"}, {"adm1": "north"})
+    plan = prioritize(village, [Budget(200.0), order])
+    told = "kept: it is done in 2027; 2 activities in 2027 for 80 USD wait for it"
+    assert line_of(plan, "After adm1 south") == told
+
+
+def test_survey_before_clearance_is_told_with_the_hazards_that_are_free_of_it(village):
+    survey = village[village["hazard_id"] == "A"].assign(
+        option_id=lambda t: "survey " + t["option_id"],
+        activity="nts",
+        state_from="suspected",
+        state_to="confirmed",
+        cost_usd=5.0,
+        benefit=0.0,
+    )
+    order = After({"activity": "nts"}, {"activity": "clearance"}, within="hazard_id")
+    plan = prioritize(pd.concat([survey, village]), [Budget(200.0), order])
+    assert line_of(plan, "After activity nts") == "kept on 1 hazard; 2 more have no such option and are free"
+
+
+def test_promises_are_told_of_options_without_years_and_activities():
+    options = pd.DataFrame(
+        {"option_id": list("abc"), "cost_usd": [1.0, 2.0, 2.0], "benefit": [3.0, 4.0, 3.0]}
+    )
+    plan = prioritize(options, [Budget(4.0), LockIn("c"), LockOut("a")])
+    assert line_of(plan, "LockIn c") == "kept by 1 option for 2 USD"
+    assert line_of(plan, "LockOut a") == "kept: nothing is planned there"
+
+
+def test_a_bonus_that_nobody_earns_is_told(village):
+    plan = prioritize(village, [Budget({2027: 60.0, 2028: 0.0}), Complete("adm1", bonus={"north": 1.0})])
+    assert "Complete adm1: none of them." in str(plan)

@@ -565,8 +565,8 @@ def test_sheet_bonuses_lists_what_hazards_bring_together(agreed):
 def test_every_rule_of_a_plan_says_how_it_stands(agreed):
     words = {row["rule"]: row["in_words"] for row in rows_of(agreed, "What each rule costs")}
     assert words["Deadline 2027"] == "2.0 ha released by the end of 2027, 2.0 asked for: costs nothing"
-    assert words["Finish 001"] == "kept: 1 brought to their last state, the last work in 2027"
-    assert words["LockOut 003"] == "kept; it has no limit that could have a price"
+    assert words["Finish 001"] == "brought to the last state, the last work in 2027"
+    assert words["LockOut 003"] == "kept: nothing is planned there"
     assert words["Complete village"] == "1 of 2 earned, worth 0.25 accidents averted in all"
     assert words["Compact"] == "1 earned, worth 0.5 accidents averted in all"
 

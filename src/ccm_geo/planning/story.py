@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 
 from ._priced import few
-from .rules.deadlines import Deadline, Finish
+from .rules.compact import Compact
+from .rules.complete import Complete
+from .rules.deadlines import Deadline
 from .rules.donors import Donors, paid_by
 
 if TYPE_CHECKING:
@@ -46,6 +48,12 @@ def _buys(plan: "Plan") -> list[str]:
         lines.append(f"It buys {plan.averted:,.4g} {plan.benefit_unit}{over}.")
     for rule, rows in plan.bonuses.groupby("rule", sort=False):
         lines.append(f"{rule}: {len(rows):,} of them, worth {rows['bonus'].sum():,.4g} more.")
+    earned = set(plan.bonuses["rule"])
+    lines += [
+        f"{rule.title}: none of them."
+        for rule in plan.rules
+        if isinstance(rule, (Complete, Compact)) and rule.title not in earned
+    ]
     land = [
         f"{table[c].sum() / 1e4:,.0f} ha {w}" for c, w in _LAND.items() if c in table and table[c].sum() > 0
     ]
@@ -102,7 +110,7 @@ def _rules(plan: "Plan") -> list[str]:
             lines += _share_lines(str(title), rows, plan)
     lines += [_donors_line(r, plan) for r in plan.rules if isinstance(r, Donors)]
     lines += [_deadline_line(r, plan) for r in plan.rules if isinstance(r, Deadline)]
-    lines += [_finish_line(r, plan) for r in plan.rules if isinstance(r, Finish)]
+    lines += [f"  {r.title}: {said}" for r in plan.rules if (said := r.kept(plan.table, plan.options))]
     return ["What the rules cost:", *lines] if lines else []
 
 
@@ -149,17 +157,6 @@ def _deadline_line(rule: Deadline, plan: "Plan") -> str:
     if cost > 0:
         return f"{done}; binds, 1 % more costs {cost:.2g} {plan.benefit_unit}"
     return f"{done}; costs nothing, the best plan keeps it anyway"
-
-
-def _finish_line(rule: Finish, plan: "Plan") -> str:
-    """Say when tasks under way are ended."""
-    table = plan.table
-    ids = table["hazard_id"] if "hazard_id" in table else table["option_id"]
-    rows = table[ids.isin(list(rule.hazards))]
-    if "state_from" in rows:
-        rows = rows[rows["state_from"].astype(str) != rows["state_to"].astype(str)]
-    last = f", the last work in {int(rows['year'].max())}" if "year" in rows else ""
-    return f"  {rule.title}: {'all ' if len(rule.hazards) > 1 else ''}brought to the last state{last}"
 
 
 def _team_lines(title: str, rows: pd.DataFrame, plan: "Plan") -> list[str]:

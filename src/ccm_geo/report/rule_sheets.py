@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ccm_geo.planning import Compact, Complete, Deadline, Donors, Finish, Plan, paid_by
+from ccm_geo.planning import Compact, Complete, Deadline, Donors, Plan, paid_by
 
 from .sheets import Sheet
 
@@ -75,11 +75,7 @@ def _spoken_rule(rule: Any, plan: Plan) -> str:
         offered = _offered(rule)
         count = f"{len(own):,} of {offered:,}" if offered is not None else f"{len(own):,}"
         return f"{count} earned, worth {own['bonus'].sum():,.4g} {plan.benefit_unit} in all"
-    if isinstance(rule, Finish):
-        last = plan.reasons["last_year"].reindex(list(rule.hazards)).max()
-        when = "" if pd.isna(last) else f", the last work in {last:.0f}"
-        return f"kept: {len(rule.hazards):,} brought to their last state{when}"
-    return "kept; it has no limit that could have a price"
+    return rule.kept(plan.table, plan.options) or "kept; it has no limit that could have a price"
 
 
 def _offered(rule: Complete | Compact) -> int | None:

@@ -87,6 +87,14 @@ class Finish(ByName):
             f"{self.title}: {h!r} is not brought to its last state" for h in self.hazards if h not in there
         ]
 
+    def kept(self, chosen: pd.DataFrame, options: pd.DataFrame) -> str:
+        """Say when tasks under way are ended."""
+        rows = with_ids(chosen)
+        rows = rows[rows["hazard_id"].isin(list(self.hazards))]
+        ended = rows[closes(rows, with_ids(options))]
+        last = f", the last work in {int(ended['year'].max())}" if "year" in ended else ""
+        return f"{'all ' if len(self.hazards) > 1 else ''}brought to the last state{last}"
+
 
 @dataclass(frozen=True)
 class Deadline(Rule):

@@ -43,6 +43,10 @@ class Rule(ABC):
     def faults(self, chosen: pd.DataFrame, options: pd.DataFrame) -> list[str]:
         """Name every way in which chosen rows break the rule; plain sums, nothing of `compiled`."""
 
+    def kept(self, chosen: pd.DataFrame, options: pd.DataFrame) -> str:  # noqa: ARG002 - limits tell it by their prices
+        """Say how chosen rows keep the rule, where it has no limit that could tell; nothing of `compiled`."""
+        return ""
+
     @property
     def spoken(self) -> str:
         """Its name with its numbers, for the list of rules in conflict."""

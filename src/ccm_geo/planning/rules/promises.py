@@ -118,6 +118,10 @@ class LockIn(_Named):
         there = set(rows["hazard_id"] if "hazard_id" in rows else rows["option_id"])
         return [f"{self.title}: nothing is planned for {h!r}" for h in self.hazards if h not in there]
 
+    def kept(self, chosen: pd.DataFrame, options: pd.DataFrame) -> str:  # noqa: ARG002 - as in Rule
+        """Say what keeps the promise, and what it takes."""
+        return f"kept by {_work(self._rows(chosen))}"
+
 
 @dataclass(frozen=True)
 class LockOut(_Named):
@@ -146,6 +150,14 @@ class LockOut(_Named):
         """Look for rows of these hazards."""
         rows = self._rows(chosen)
         return [f"{self.title}: {i!r} is planned" for i in rows["option_id"]]
+
+    def kept(self, chosen: pd.DataFrame, options: pd.DataFrame) -> str:  # noqa: ARG002 - as in Rule
+        """Say what is left alone, and what else is done there."""
+        other = with_ids(chosen)
+        other = other[other["hazard_id"].isin(list(self.hazards))]
+        what = "nothing" if self.activity is None else f"no {self.activity}"
+        said = f"kept: {what} is planned there{'' if self.year is None else f' in {self.year}'}"
+        return f"{said}; other work there: {_work(other)}" if len(other) else said
 
 
 @dataclass(frozen=True)
@@ -302,17 +314,42 @@ class After(Rule):
         if isinstance(self.first, Mapping):
             return self._early(rows_where(plan, self.first), rows_where(plan, self.then))
         found = []
-        late = (
-            plan[plan["hazard_id"].isin(list(self.then))]
-            if not isinstance(self.then, Mapping)
-            else rows_where(plan, self.then)
-        )
-        late = late if isinstance(self.then, Mapping) else late[_steps_only(late)]
+        late = self._waiting(plan)
         for hazard in self.first:
             ends = _last_steps(table[table["hazard_id"] == hazard])
             done = plan[plan["option_id"].isin(ends)]
             found += self._early(done, late[late["hazard_id"] != hazard])
         return found
+
+    def kept(self, chosen: pd.DataFrame, options: pd.DataFrame) -> str:
+        """Say how much waits for what comes first, and since when."""
+        plan = with_ids(chosen)
+        late = self._waiting(plan)
+        if late.empty:
+            return "kept: nothing planned waits for it"
+        waits = set(late["hazard_id"])
+        if self.within is None:
+            waiting = f"{_work(late)} {'waits' if len(late) == 1 else 'wait'} for it"
+            return f"kept: it is done{_when(self._done(plan, with_ids(options)))}; {waiting}"
+        free = len(waits - set(rows_where(with_ids(options), self.first)["hazard_id"]))
+        held = len(waits) - free
+        rest = f"; {free:,} more have no such option and are free" if free else ""
+        return f"kept on {held:,} hazard{'' if held == 1 else 's'}{rest}"
+
+    def _done(self, plan: pd.DataFrame, options: pd.DataFrame) -> pd.DataFrame:
+        """Rows with which what comes first is done."""
+        if isinstance(self.first, Mapping):
+            rows = rows_where(plan, self.first)
+            return rows[rows["year"] == rows["year"].min()] if "year" in rows else rows
+        ends = [_last_steps(options[options["hazard_id"] == hazard]) for hazard in self.first]
+        return plan[plan["option_id"].isin(set().union(*ends))]
+
+    def _waiting(self, plan: pd.DataFrame) -> pd.DataFrame:
+        """Rows that something must come before."""
+        if isinstance(self.then, Mapping):
+            return rows_where(plan, self.then)
+        late = plan[plan["hazard_id"].isin(list(self.then))]
+        return late[_steps_only(late)]
 
     def _early(self, done: pd.DataFrame, late: pd.DataFrame) -> list[str]:
         since = min(_moments(done), default=(math.inf, 0))
@@ -321,6 +358,20 @@ class After(Rule):
             for option, moment in zip(late["option_id"], _moments(late), strict=True)
             if moment < since
         ]
+
+
+def _work(rows: pd.DataFrame) -> str:
+    """Count rows of a plan in words, with their years and money."""
+    one, many = ("activity", "activities") if "activity" in rows else ("option", "options")
+    money = f" for {rows['cost_usd'].sum():,.0f} USD" if "cost_usd" in rows else ""
+    return f"{len(rows):,} {one if len(rows) == 1 else many}{_when(rows)}{money}"
+
+
+def _when(rows: pd.DataFrame) -> str:
+    if "year" not in rows:
+        return ""
+    first, last = int(rows["year"].min()), int(rows["year"].max())
+    return f" in {first}" if first == last else f" in {first}-{last}"
 
 
 def with_ids(table: pd.DataFrame) -> pd.DataFrame:
