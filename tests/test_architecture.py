@@ -26,7 +26,19 @@ PLANNING = [
     {"activities", "options", "listing", "model"},
     {"engine"},
     {"rules"},
-    {"_priced", "check", "choose", "conflicts", "findings", "plan", "ranking", "reasons", "story"},
+    {
+        "_priced",
+        "check",
+        "choose",
+        "conflicts",
+        "findings",
+        "needed",
+        "plan",
+        "ranking",
+        "reasons",
+        "story",
+        "ways",
+    },
     {"answers", "money"},
 ]
 PLANNING_FLOOR_OF = {room: level for level, rooms in enumerate(PLANNING) for room in rooms}

@@ -291,6 +291,19 @@ def money_of(listing: Listing) -> Floats:
     return listing.frame["cost_usd"].to_numpy(dtype=float)
 
 
+def measured_in(column: str) -> str:
+    """Name the unit of a column of options.
+
+    Examples
+    --------
+    >>> measured_in("cost_usd"), measured_in("team_months"), measured_in("dog_days")
+    ('USD', 'team-months', 'dog days')
+    """
+    known = {"cost_usd": "USD", "team_months": "team-months", "people": "people"}
+    area = "m2" if column.endswith("_m2") else ""
+    return known.get(column) or area or column.replace("_", " ") or "units"
+
+
 def activities_of(listing: Listing, which: Mask) -> pd.Series:
     """Write "nts 2027, clearance 2028" for each hazard; empty where none of its options is among `which`."""
     rows = listing.frame[which]

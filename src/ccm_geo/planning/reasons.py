@@ -1,4 +1,4 @@
-"""Why each hazard is in the plan or not, for all of them at once."""
+"""Why each hazard is in the plan or not, and why work stops where it does, for all of them at once."""
 
 from dataclasses import dataclass
 
@@ -6,22 +6,26 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from .engine.arcs import Arcs
-from .engine.prices import Rows, values_at, walk
 from .engine.solve import Solution
-from .listing import Floats, Ints, Listing, Mask, activities_of, by_hazard, money_of
+from .listing import Floats, Listing, Mask, activities_of, by_hazard, leads_on, measured_in, money_of
 from .model import Model
+from .needed import needed_by, shut_out_by
+from .ways import Ways, nearest_ways, used_elsewhere
 
+Words = npt.NDArray[np.object_]
 _NO_OPTION = "not in the plan: the rules leave it no option that averts anything"
 _NO_HARM = (
     "not in the plan: the data show nobody within reach and no accident, so no option averts anything that "
     "they can show; that does not make it safe"
 )
+_EDGE = 1e-9  # share of a benefit that is rounding
 _COLUMNS = ["chosen", "activities", "first_year", "last_year", "reason", "price_gap"]
 
 
 def reasons_of(model: Model, found: Solution) -> pd.DataFrame:
     """Tell for every hazard what is planned, or what its best chance was and what would bring it in.
+
+    Where the plan leaves a hazard on its way, the reason says what the rest would cost and avert.
 
     Returns
     -------
@@ -33,80 +37,55 @@ def reasons_of(model: Model, found: Solution) -> pd.DataFrame:
     count = len(listing.hazard_ids)
     chosen = np.zeros(count, bool)
     chosen[listing.hazard[found.taken]] = True
-    chance = _Chances.of(model, found, chosen)
-    shown = np.where(chosen[listing.hazard], found.taken, chance.taken)
-    words = activities_of(listing, shown)
-    cost, benefit = (by_hazard(listing, shown, v) for v in (money_of(listing), listing.benefit))
-    planned, unit = (
-        words.where(chosen, ""),
-        "accidents" if "activity" in listing.frame else "units of benefit",
+    arrived = _arrived(listing, found.taken)
+    ways = nearest_ways(model, found, arrived.under_way)
+    words, nearest = (
+        activities_of(listing, found.taken),
+        activities_of(listing, ways.path).to_numpy(dtype=object),
     )
-    text = np.where(
-        chosen,
-        _in_words(listing, planned, cost, benefit, unit),
-        _out_words(words, cost, benefit, chance, unit, useless=_useless(listing)),
-    )
+    unit = "accidents" if "activity" in listing.frame else "units of benefit"
+    cost, benefit = (by_hazard(listing, found.taken, v) for v in (money_of(listing), listing.benefit))
+    inside = _in_words(listing, words, cost, benefit, unit) + needed_by(model, found, benefit)
+    more = {
+        "averts": ways.benefit - benefit,
+        "costs": ways.cost - cost,
+        "uses": ways.uses - used_elsewhere(model, found),
+    }
+    rest = np.where(arrived.under_way, _rest_words(arrived, ways, more, nearest, unit), "")
+    text = np.where(chosen, inside + rest, _out_words(model, ways, nearest, unit, chosen))
     first, last = (years.where(chosen & ("year" in listing.frame)) for years in _years(listing, found.taken))
     return pd.DataFrame(
         {
             "chosen": chosen,
-            "activities": planned.to_numpy(),
+            "activities": words.to_numpy(),
             "first_year": first.array,
             "last_year": last.array,
             "reason": text,
-            "price_gap": np.where(chosen, 0.0, chance.loss),
+            "price_gap": np.where(chosen, 0.0, ways.gap),
         },
         index=pd.Index(listing.hazard_ids, name="hazard_id"),
     )[_COLUMNS]
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Chances:
-    """For each hazard left out: the path that came nearest to entering."""
+class _Arrived:
+    """Where the plan leaves each hazard: whether land release could go on, and the state's name."""
 
-    taken: Mask
-    loss: Floats
-    cost_factor: Floats
-    more_money: Floats
-
-    @classmethod
-    def of(cls, model: Model, found: Solution, chosen: Mask) -> "_Chances":
-        listing = model.listing
-        loss = np.where((listing.benefit > 0) & ~chosen[listing.hazard], found.loss, np.inf)
-        nearest = _nearest(listing, loss)
-        taken = _through(model, found, nearest)
-        gap = np.full(len(listing.hazard_ids), np.inf)
-        has = nearest >= 0
-        gap[has] = loss[nearest[has]]
-        benefit = by_hazard(listing, taken, listing.benefit)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            factor = np.where(has, benefit / (benefit + gap), np.nan)
-        cost = np.where(has, by_hazard(listing, taken, money_of(listing)), 0.0)
-        order = np.argsort(-np.where(has, factor, -1.0), kind="stable")
-        more = np.empty(len(cost))
-        more[order] = np.cumsum(cost[order])
-        return cls(taken=taken, loss=gap, cost_factor=factor, more_money=more)
+    under_way: Mask
+    state: Words
 
 
-def _nearest(listing: Listing, loss: Floats) -> Ints:
-    """Row of the option with the smallest loss of each hazard; -1 where there is none."""
-    order = np.lexsort((-listing.benefit, loss, listing.hazard))
-    best = order[listing.first[:-1]]
-    return np.where(np.isfinite(loss[best]), best, -1)
-
-
-def _through(model: Model, found: Solution, nearest: Ints) -> Mask:
-    """Take each hazard's best path at the plan's prices that leads through one option."""
-    arcs, rows = Arcs.of(model), Rows.of(model)
-    value = values_at(arcs, rows, found.prices)
-    wanted = np.zeros(len(model.allowed), bool)
-    wanted[nearest[nearest >= 0]] = True
-    pull = 1.0 + 2.0 * np.bincount(arcs.hazard, weights=np.abs(value), minlength=len(arcs.start))
-    value = np.where(wanted[arcs.origin], value + pull[arcs.hazard], value)
-    taken, _, _ = walk(arcs, value, rows.pattern.shape[0])
-    whole = np.zeros(len(model.allowed), bool)
-    whole[arcs.origin[taken]] = True
-    return whole & (nearest >= 0)[model.listing.hazard]
+def _arrived(listing: Listing, taken: Mask) -> _Arrived:
+    """Look up the state after each hazard's last chosen option."""
+    count = len(listing.hazard_ids)
+    state, under_way = np.full(count, "", dtype=object), np.zeros(count, bool)
+    if "state_to" not in listing.frame:
+        return _Arrived(under_way=under_way, state=state)
+    rows = np.nonzero(taken)[0]
+    rows = rows[np.argsort(listing.dst[rows], kind="stable")]
+    state[listing.hazard[rows]] = listing.frame["state_to"].astype("str").to_numpy(dtype=object)[rows]
+    under_way[listing.hazard[rows]] = leads_on(listing)[rows]
+    return _Arrived(under_way=under_way, state=state)
 
 
 def _years(listing: Listing, which: Mask) -> tuple[pd.Series, pd.Series]:
@@ -118,32 +97,78 @@ def _years(listing: Listing, which: Mask) -> tuple[pd.Series, pd.Series]:
     return pd.Series(first, dtype="Int64"), pd.Series(last, dtype="Int64")
 
 
-def _in_words(
-    listing: Listing, planned: pd.Series, cost: Floats, benefit: Floats, unit: str
-) -> npt.NDArray[np.object_]:
+def _in_words(listing: Listing, planned: pd.Series, cost: Floats, benefit: Floats, unit: str) -> Words:
     money = (
         _money(cost) if "cost_usd" in listing.frame else np.full(len(cost), "no stated cost", dtype=object)
     )
     head = "in the plan: " + planned.to_numpy(dtype=object)
-    return head + " for " + money + "; averts " + _few(benefit) + f" {unit}"
+    return np.asarray(head + " for " + money + "; averts " + _few(benefit) + f" {unit}")
 
 
-def _out_words(
-    words: pd.Series, cost: Floats, benefit: Floats, chance: _Chances, unit: str, *, useless: Mask
-) -> npt.NDArray[np.object_]:
-    spent = benefit + chance.loss
-    text = "not in the plan: its best chance (" + words.to_numpy(dtype=object) + ") would avert "
-    text = text + _few(benefit) + f" {unit} for " + _money(cost)
-    text = text + "; what it uses averts about " + _few(np.where(np.isfinite(spent), spent, 0)) + " elsewhere"
-    near = chance.loss <= 1e-9 * np.maximum(np.abs(benefit), 1e-300)
-    cure = "; it would come in if its cost fell below about " + _money(
-        cost * np.nan_to_num(chance.cost_factor)
-    )
-    cure = cure + " or if there were about " + _money(chance.more_money) + " more"
-    tie = np.full(len(cost), "; it lies on the edge: it would come in with a little more money", dtype=object)
-    text = text + np.where(near, tie, cure)
-    nothing = np.where(useless, _NO_HARM, _NO_OPTION).astype(object)
-    return np.where(np.isfinite(chance.loss), text, nothing)
+def _rest_words(arrived: _Arrived, ways: Ways, more: dict[str, Floats], words: Words, unit: str) -> Words:
+    """Say why land release stops where it does: what the rest would bring, and what it would take."""
+    stays = "; it stays " + arrived.state
+    text = stays + ": the best way to have it " + ways.end + " (" + words + ") would "
+    averts = "avert " + _few(np.abs(more["averts"]))
+    averts = averts + np.where(more["averts"] >= 0, f" {unit} more", f" {unit} less").astype(object)
+    text = text + np.where(_none(more["averts"]), "avert no more", averts).astype(object)
+    text = text + " for " + _money(np.abs(more["costs"]))
+    text = text + np.where(more["costs"] >= 0, " more", " less").astype(object)
+    elsewhere = "; what that uses averts about " + _few(np.maximum(more["uses"], 0.0)) + " elsewhere"
+    worth = more["averts"] - more["uses"] > -_EDGE * np.maximum(np.abs(more["averts"]), np.abs(more["uses"]))
+    edge = np.where(
+        _none(more["averts"]), "", "; it lies on the edge: it is worth as much as other work"
+    ).astype(object)
+    text = text + np.where(worth, edge, elsewhere)
+    never = stays + ": the rules leave no way to go on in these years"
+    return np.where(ways.there, text, never)
+
+
+def _out_words(model: Model, ways: Ways, words: Words, unit: str, chosen: Mask) -> Words:
+    text = "not in the plan: its best chance (" + words + ") would avert "
+    text = text + _few(ways.benefit) + f" {unit} for " + _money(ways.cost)
+    text = text + "; what it uses averts about " + _few(ways.uses) + " elsewhere"
+    near = ways.gap <= _EDGE * np.maximum(np.abs(ways.benefit), 1e-300)
+    tie = np.full(len(text), "; it lies on the edge: it would come in with a little more money", dtype=object)
+    text = text + np.where(near, tie, _cures(model, ways, chosen))
+    useless = _useless(model.listing)
+    shut = ~chosen & ~useless & ~ways.there
+    barred = np.where(shut, _NO_OPTION + shut_out_by(model, shut), _NO_HARM)
+    return np.where(ways.there, text, barred)
+
+
+def _cures(model: Model, ways: Ways, chosen: Mask) -> Words:
+    """Say what would bring a hazard in: less cost or more money, or less of the teams, whatever is short."""
+    order = np.argsort(-np.where(ways.there & ~chosen, ways.factor, -1.0), kind="stable")
+    more = np.empty(len(order))
+    more[order] = np.cumsum(np.where(chosen, 0.0, ways.cost)[order])
+    cure = np.full(len(order), "", dtype=object)
+    fits, least = np.isfinite(ways.fits_at), _few(np.nan_to_num(ways.fits_at) * ways.takes)
+    for place in np.unique(ways.short[ways.there & ~chosen]):
+        which = ways.short == place
+        if place >= 0:
+            cure[which] = _cure(model, int(place), ways, fits, least, _money(more))[which]
+    return cure
+
+
+def _cure(model: Model, place: int, ways: Ways, fits: Mask, least: Words, more: Words) -> Words:
+    """Say the same where one limit is the shortest."""
+    family = model.families[place]
+    title = model.rules[family.rule].title
+    if family.column == "cost_usd":
+        lower = "; it would come in if its cost fell below about " + _money(
+            np.nan_to_num(ways.fits_at) * ways.cost
+        )
+        if family.shares is not None:
+            return np.asarray(
+                np.where(fits, lower, "").astype(object) + f"; what stands against it is {title}"
+            )
+        begin = np.where(fits, lower + " or if", "; it would come in if").astype(object)
+        return np.asarray(begin + " there were about " + more + " more")
+    if family.shares is not None:
+        return np.full(len(fits), f"; what stands against it is {title}", dtype=object)
+    text = f"; {title} is short: it takes " + _few(ways.takes) + f" {measured_in(family.column)}"
+    return np.asarray(text + np.where(fits, " and would come in below about " + least, "").astype(object))
 
 
 def _useless(listing: Listing) -> Mask:
@@ -153,9 +178,14 @@ def _useless(listing: Listing) -> Mask:
     return best <= 0
 
 
-def _money(values: Floats) -> npt.NDArray[np.object_]:
+def _none(values: Floats) -> Mask:
+    """Say which amounts are nothing but rounding."""
+    return np.abs(values) < 1e-12
+
+
+def _money(values: Floats) -> Words:
     return np.array([f"{v:,.0f} USD" for v in values], dtype=object)
 
 
-def _few(values: Floats) -> npt.NDArray[np.object_]:
+def _few(values: Floats) -> Words:
     return np.array([f"{v:.2g}" if abs(v) < 100 else f"{v:,.0f}" for v in values], dtype=object)

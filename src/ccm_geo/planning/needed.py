@@ -1,0 +1,120 @@
+"""Which rules need work that averts nothing by itself, and which rules shut a hazard out."""
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from .engine.solve import Solution
+from .listing import Floats, Listing, Mask, leads_on
+from .model import Completion, Family, Model, Pairs
+from .rules.donors import Donors
+from .rules.promises import LockOut
+
+Words = npt.NDArray[np.object_]
+_SLACK = 1e-9  # share of a limit: rounding of sums, nothing more
+_SHOWN = 3  # names of rules in one reason
+
+
+def needed_by(model: Model, found: Solution, benefit: Floats) -> Words:
+    """Name for hazards whose planned work averts nothing what that work is for; ``""`` for all others.
+
+    A rule needs it where the plan would break the rule without it, where it counts towards a floor that
+    has a price, where its path must lead there (a promise), or where it completes a group.
+    """
+    listing = model.listing
+    idle = np.zeros(len(listing.hazard_ids), bool)
+    idle[listing.hazard[found.taken]] = True
+    idle &= benefit <= 0
+    text = np.full(len(idle), "", dtype=object)
+    if not idle.any():
+        return text
+    named: list[list[str]] = [[] for _ in idle]
+    at = 0
+    for family in model.families:
+        prices = found.prices[at : at + len(family.labels)]
+        at += len(family.labels)
+        _count_for(family, found.taken & idle[listing.hazard], listing, found.taken, prices, named)
+    for mark in model.marks:
+        for hazard in np.flatnonzero(mark.must & idle).tolist():
+            named[hazard].append(model.rules[mark.rule].title)
+    for completion in model.completions:
+        _completed(completion, listing, found.taken, idle, named)
+    for pairs in model.pairs:
+        for hazard in _beside(pairs, listing, found.taken, idle):
+            named[hazard].append(model.rules[pairs.rule].title)
+    for hazard in np.flatnonzero(idle).tolist():
+        names = list(dict.fromkeys(named[hazard]))
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        text[hazard] = (
+            f" by itself; it counts for {', '.join(names[:_SHOWN])}{more}"
+            if names
+            else ", and no rule needs it: it is done with what the rest leaves over"
+        )
+    return text
+
+
+def _count_for(
+    family: Family, work: Mask, listing: Listing, taken: Mask, prices: Floats, named: list[list[str]]
+) -> None:
+    """Add the rows of a family that would break without a hazard's work, or pay for it."""
+    rows = np.flatnonzero(work & (family.key >= 0))
+    shape = (len(named), family.pattern.shape[0])
+    uses = sparse.csr_array((family.coef[rows], (listing.hazard[rows], family.key[rows])), shape=shape)
+    brings = sparse.coo_array(uses @ family.pattern)
+    hazard, row = brings.coords
+    use = family.use(taken)[row]
+    without = use - brings.data
+    low, high = family.lower[row], family.upper[row]
+    room = _SLACK * np.maximum(1.0, np.abs(use))
+    paid = np.isfinite(low) & (prices[row] != 0) & (brings.data > 0)
+    for h, r in zip(
+        *(v[paid | (without < low - room) | (without > high + room)] for v in (hazard, row)), strict=True
+    ):
+        named[h].append(family.labels[r])
+
+
+def _completed(
+    completion: Completion, listing: Listing, taken: Mask, idle: Mask, named: list[list[str]]
+) -> None:
+    """Add the groups that are complete in the plan and bring something."""
+    released = np.zeros(len(idle), bool)
+    released[listing.hazard[taken & (listing.src != listing.dst) & ~leads_on(listing)]] = True
+    group = completion.group
+    open_ = np.unique(group[(group >= 0) & ~released])
+    worth = completion.worth.max(axis=1, initial=0.0) > 0
+    for hazard in np.flatnonzero(idle & released & (group >= 0)).tolist():
+        if worth[group[hazard]] and group[hazard] not in open_:
+            named[hazard].append(completion.labels[group[hazard]])
+
+
+def _beside(pairs: Pairs, listing: Listing, taken: Mask, idle: Mask) -> list[int]:
+    """List the idle hazards that are worked on in one year with a neighbor, where that is worth something."""
+    rows = np.flatnonzero(taken & pairs.works)
+    years = np.searchsorted(listing.years, listing.year[rows])
+    busy = np.zeros((len(idle), len(listing.years)), bool)
+    busy[listing.hazard[rows], years] = True
+    a, b = pairs.ends[pairs.worth > 0].T
+    met = (busy[a] & busy[b]).any(axis=1)
+    there = np.unique(np.concatenate([a[met], b[met]]))
+    return [int(h) for h in there if idle[h]]
+
+
+def shut_out_by(model: Model, asked: Mask) -> Words:
+    """Name for hazards without a way into the plan the rules that take their options away."""
+    listing = model.listing
+    text = np.full(len(asked), "", dtype=object)
+    if not asked.any():
+        return text
+    of_use = asked[listing.hazard] & (listing.benefit > 0)
+    named: list[list[str]] = [[] for _ in asked]
+    for number, rule in enumerate(model.rules):
+        forbidden = rule.compiled(listing, number).forbidden if isinstance(rule, (LockOut, Donors)) else None
+        if forbidden is not None:
+            for hazard in np.unique(listing.hazard[of_use & forbidden]).tolist():
+                named[hazard].append(rule.title)
+    for hazard in np.flatnonzero(asked).tolist():
+        names = named[hazard]
+        text[hazard] = (
+            f": {', '.join(names[:_SHOWN])}" if names else ": each is more than a limit allows by itself"
+        )
+    return text

@@ -1,0 +1,172 @@
+"""Why an area is in the plan, left out, or left on its way: worked by hand, at the plan's own prices."""
+
+import re
+
+import pandas as pd
+import pytest
+
+from ccm_geo.planning import (
+    After,
+    Budget,
+    Capacity,
+    Complete,
+    Deadline,
+    Donors,
+    Grant,
+    LockIn,
+    LockOut,
+    Share,
+    prioritize,
+)
+
+STATES = {"nts": ("suspected", "confirmed"), "clearance": ("confirmed", "released")}
+
+
+def step(hazard, activity, year, cost, benefit, months=1.0, region="north"):
+    begin, end = STATES[activity]
+    area, left = (100.0, 50.0) if activity == "nts" else (50.0, 0.0)
+    return {
+        "option_id": f"{hazard} {activity} {year}",
+        "hazard_id": hazard,
+        "activity": activity,
+        "year": year,
+        "state_now": "suspected",
+        "state_from": begin,
+        "state_to": end,
+        "cost_usd": cost,
+        "team_months": months,
+        "benefit": benefit,
+        "area_m2": area,
+        "cancelled_m2": area - left if activity == "nts" else 0.0,
+        "reduced_m2": 0.0,
+        "cleared_m2": area - left if activity == "clearance" else 0.0,
+        "left_m2": left,
+        "adm1": region,
+    }
+
+
+def marking(hazard, year, cost, benefit, state="suspected"):
+    row = step(hazard, "nts", year, cost, benefit, months=0.0)
+    same = {"option_id": f"{hazard} marking {year}", "activity": "marking", "state_from": state}
+    return row | same | {"state_to": state, "cancelled_m2": 0.0, "left_m2": row["area_m2"]}
+
+
+def surveyed(*rows):
+    return pd.DataFrame(rows)
+
+
+SURVEY = After({"activity": "nts"}, {"activity": "clearance"}, within="hazard_id")
+
+
+@pytest.fixture
+def two_fields():
+    """A averts 6 for 60 USD in all; B 2 for 40 USD, or 0.5 marked for 10."""
+    return surveyed(
+        step("A", "nts", 2027, 10.0, 0.0),
+        step("A", "clearance", 2027, 50.0, 6.0),
+        step("B", "nts", 2027, 10.0, 0.0),
+        step("B", "clearance", 2027, 30.0, 2.0),
+        marking("B", 2027, 10.0, 0.5),
+    )
+
+
+def test_an_area_left_on_its_way_says_what_the_rest_would_take_and_bring(two_fields):
+    plan = prioritize(two_fields, [Budget(70.0)], exact=True)
+    assert list(plan.table["option_id"]) == ["A nts 2027", "A clearance 2027", "B marking 2027"]
+    told = plan.why("B")
+    assert told.startswith(
+        "B: in the plan: marking 2027 for 10 USD; averts 0.5 accidents; it stays suspected: "
+    )
+    assert (
+        "the best way to have it released (nts 2027, clearance 2027) would avert 1.5 accidents more" in told
+    )
+    assert "for 30 USD more" in told
+
+
+def test_what_the_rest_would_use_averts_more_elsewhere(two_fields):
+    rivals = [step(f"C{i}", "nts", 2027, 10.0, 0.0) for i in range(3)]
+    rivals += [step(f"C{i}", "clearance", 2027, 20.0, 4.0 - i) for i in range(3)]
+    table = pd.concat([two_fields, surveyed(*rivals)], ignore_index=True)
+    plan = prioritize(table, [Budget(130.0), SURVEY], exact=True)
+    assert plan.reasons.loc["B", "activities"] == "marking 2027"
+    found = re.search(r"more for 30 USD more; what that uses averts about ([\d.]+) elsewhere", plan.why("B"))
+    assert found
+    assert 1.5 < float(found[1]) <= 4.0
+
+
+def test_a_released_area_has_nothing_left_to_tell(two_fields):
+    plan = prioritize(two_fields, [Budget(70.0)], exact=True)
+    assert plan.why("A") == "A: in the plan: nts 2027, clearance 2027 for 60 USD; averts 6 accidents"
+
+
+def test_an_area_that_cannot_go_on_says_so(two_fields):
+    plan = prioritize(two_fields, [Budget(500.0), LockOut("B", activity="clearance")], exact=True)
+    assert plan.why("B").endswith("it stays suspected: the rules leave no way to go on in these years")
+
+
+def test_survey_that_averts_nothing_names_the_deadline_it_counts_for():
+    table = surveyed(step("A", "nts", 2027, 10.0, 0.0), step("B", "nts", 2027, 10.0, 0.0))
+    plan = prioritize(table, [Budget(20.0), Deadline(2027, share=0.5)], exact=True)
+    assert "averts 0 accidents by itself; it counts for Deadline 2027" in plan.why("A")
+    assert "B: in the plan" in plan.why("B")
+
+
+def test_clearance_that_averts_nothing_names_the_village_that_it_completes(two_fields):
+    rows = [step("V", "nts", 2027, 1.0, 0.0), step("V", "clearance", 2027, 1.0, 0.0)]
+    table = pd.concat([two_fields, surveyed(*rows)], ignore_index=True)
+    table["community"] = table["hazard_id"].map({"A": "Hairu", "V": "Hairu", "B": "Melor"})
+    plan = prioritize(table, [Budget(62.0), Complete("community", bonus=1.0)], exact=True)
+    assert "averts 0 accidents by itself; it counts for Complete community: Hairu" in plan.why("V")
+
+
+def test_work_for_a_floor_and_for_a_promise_names_them(two_fields):
+    far = [step("S", "nts", 2027, 10.0, 0.0, region="south")]
+    far += [step("S", "clearance", 2027, 900.0, 0.1, region="south")]  # beyond all money
+    table = pd.concat([two_fields, surveyed(*far)], ignore_index=True)
+    floor = prioritize(table, [Budget(80.0), Share("adm1", at_least={"south": 0.1})], exact=True)
+    assert "it counts for Share of adm1 south" in floor.why("S")
+    promise = prioritize(table, [Budget(80.0), LockIn("S")], exact=True)
+    assert "by itself; it counts for LockIn S" in promise.why("S")
+
+
+def test_an_area_that_is_locked_out_names_the_rule(two_fields):
+    plan = prioritize(two_fields, [Budget(70.0), LockOut("A", name="No access")], exact=True)
+    assert plan.why("A") == "A: not in the plan: the rules leave it no option that averts anything: No access"
+
+
+def test_an_area_that_no_grant_may_pay_names_the_donors(two_fields):
+    two_fields.loc[two_fields["hazard_id"] == "B", "adm1"] = "south"
+    plan = prioritize(two_fields, [Donors(Grant("Norway", 100.0, where={"adm1": "north"}))], exact=True)
+    assert plan.why("B").endswith("the rules leave it no option that averts anything: Donors")
+
+
+def test_an_area_larger_than_a_limit_says_so(two_fields):
+    plan = prioritize(two_fields, [Budget(9.0)], exact=True)
+    assert plan.why("A").endswith("averts anything: each is more than a limit allows by itself")
+
+
+def test_where_teams_are_short_no_money_is_named_as_the_cure():
+    rows = [step(h, "nts", 2027, 1.0, 0.0, months=0.0) for h in "ABC"]
+    rows += [
+        step(h, "clearance", 2027, 1.0, b, months=4.0) for h, b in zip("ABC", (5.0, 4.0, 2.0), strict=True)
+    ]
+    plan = prioritize(surveyed(*rows), [Budget(1e6), Capacity(8.0, name="Teams")], exact=True)
+    told = plan.why("C")
+    assert "Teams is short: it takes 4 team-months" in told
+    assert "USD more" not in told
+
+
+def test_survey_before_clearance_leaves_few_on_the_edge(two_fields):
+    rivals = [
+        row
+        for i in range(8)
+        for row in (step(f"C{i}", "nts", 2027, 5.0, 0.0), step(f"C{i}", "clearance", 2027, 25.0, 5.0 - i / 2))
+    ]
+    table = pd.concat([two_fields, surveyed(*rivals)], ignore_index=True)
+    plan = prioritize(table, [Budget(180.0), SURVEY], exact=True)
+    out = plan.reasons[~plan.reasons["chosen"]]
+    assert len(out) >= 3
+    assert out["reason"].str.contains("lies on the edge").sum() <= 1
+    assert out.loc["C7", "reason"].startswith(
+        "not in the plan: its best chance (nts 2027, clearance 2027) would avert 1.5 accidents for 30 USD"
+    )
