@@ -405,7 +405,7 @@ def test_story_names_the_teams_that_are_short(world):
         prioritize(world, [Budget(MONEY), Capacity({"north": 3.0, "south": 500.0, "west": 500.0})], gap=0.02)
     )
     assert "of 9 limits bind" in short
-    assert "Capacity north 2027: 3.0 of 3.0 used; one more would bring about" in short
+    assert "Capacity north 2027: 3.0 of 3.0 team-months used; one more would bring about" in short
     ample = str(prioritize(world, [Budget(MONEY), Capacity(1e6)], gap=0.02))
     assert "no team is short" in ample
 

@@ -57,8 +57,8 @@ def line_of(plan, title):
 def test_money_carried_over_is_told_up_to_each_year_and_helps_all_later_ones(village):
     money = Budget({2027: 60.0, 2028: 10.0}, carry_over=True)  # A at once; a quarter of B must wait
     plan = prioritize(village, [money])
-    assert line_of(plan, "Budget up to 2027").startswith("40 of 60 used")
-    assert line_of(plan, "Budget up to 2028").startswith("40 of 70 used; another 1 would bring about 0.0")
+    assert line_of(plan, "Budget up to 2027").startswith("40 of 60 USD used")
+    assert line_of(plan, "Budget up to 2028").startswith("40 of 70 USD used; another 1 USD would bring about 0.0")
     first, second = (float(p) for p in re.findall(r"would bring about ([\d.]+) more", str(plan)))
     assert first >= second > 0
 
@@ -67,19 +67,19 @@ def test_donors_are_told_by_what_each_pays(village):
     norway = Grant("Norway", 50.0, where={"adm1": "south"})
     plan = prioritize(village, [Donors(norway, Grant("Fund", 100.0))])
     assert (
-        line_of(plan, "Donors") == "Norway pays 40 of 50, Fund pays 80 of 100; more of it would bring nothing"
+        line_of(plan, "Donors") == "Norway pays 40 of 50 USD, Fund pays 80 of 100 USD; more of it would bring nothing"
     )
 
 
 def test_a_grant_that_is_short_is_named_with_what_more_of_it_brings(village):
     short = Grant("Fund", 60.0)
     plan = prioritize(village, [Donors(Grant("Norway", 40.0, where={"adm1": "south"}), short)])
-    assert "Fund pays 40 of 60; another 1 from Fund would bring about" in line_of(plan, "Donors")
+    assert "Fund pays 40 of 60 USD; another 1 USD from Fund would bring about" in line_of(plan, "Donors")
 
 
 def test_grants_that_are_short_together_are_told_with_or(village):
     grants = [Grant("Norway", 30.0, where={"adm1": "north"}), Grant("Fund", 30.0)]
-    assert "another 1 from Norway or Fund would bring" in line_of(
+    assert "another 1 USD from Norway or Fund would bring" in line_of(
         prioritize(village, [Donors(*grants)]), "Donors"
     )
 
@@ -100,7 +100,7 @@ def test_many_grants_are_told_in_one_line(village):
 def test_a_deadline_that_the_best_plan_keeps_costs_nothing(village):
     plan = prioritize(village, [MONEY, Deadline(2028, share=0.6)])
     assert line_of(plan, "Deadline 2028") == (
-        "2 ha released in time, 1.8 asked for; costs nothing, the best plan keeps it anyway"
+        "2 ha released in time, 1.8 ha asked for; costs nothing, the best plan keeps it anyway"
     )
 
 
@@ -122,7 +122,7 @@ def test_teams_that_are_short_are_told_with_their_season(village):
     teams = Capacity({"north": 12.0, "south": 12.0}, season=6)
     short = prioritize(village, [teams])
     assert line_of(short, "Capacity") == "1 of 4 limits bind, as the season allows"
-    assert line_of(short, "Capacity north 2027").startswith("4.0 of 6.0 used; one more would bring about")
+    assert line_of(short, "Capacity north 2027").startswith("4.0 of 6.0 team-months used; one more would bring about")
 
 
 def test_more_than_six_teams_that_are_short_are_counted(village):
@@ -137,7 +137,7 @@ def test_more_than_six_teams_that_are_short_are_counted(village):
 def test_a_plan_that_can_do_nothing_still_tells_its_rules(village):
     plan = prioritize(village, [MONEY, LockOut(["A", "B", "C"])])
     assert "nothing can be done under these rules" in str(plan)
-    assert "Budget 2027: 0 of 60 used" in str(plan)
+    assert "Budget 2027: 0 of 60 USD used" in str(plan)
 
 
 def test_a_promise_is_told_with_what_keeps_it(village):

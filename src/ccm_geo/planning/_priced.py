@@ -87,9 +87,15 @@ def rows_of(listing: Listing, plan: "Plan") -> Mask:
     return taken
 
 
-def few(value: float) -> str:
-    """Write a number with three digits."""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+def few(value: float, digits: int = 3) -> str:
+    """Write a number with few digits, and never as a power of ten where it is large.
+
+    Examples
+    --------
+    >>> few(1234.5), few(12.345), few(220.0, 2)
+    ('1,234', '12.3', '220')
+    """
+    return f"{value:,.0f}" if abs(value) >= 10 ** min(digits, 3) else f"{value:.{digits}g}"
 
 
 def as_text(table: pd.DataFrame, **formats: str) -> str:

@@ -7,10 +7,13 @@ import numpy as np
 import pandas as pd
 
 from ._priced import few
+from .listing import measured_in
 from .rules.compact import Compact
 from .rules.complete import Complete
 from .rules.deadlines import Deadline
 from .rules.donors import Donors, paid_by
+from .rules.limits import listed, rows_where
+from .rules.shares import brought, closes
 
 if TYPE_CHECKING:
     from .plan import Plan
@@ -20,6 +23,7 @@ _LAND = {
     "reduced_m2": "reduced by technical survey",
     "cleared_m2": "cleared",
 }
+_SHARED = {"cost_usd": "the money", "area": "the land released", "people": "the people near land released"}
 _SHOWN = 6
 _TOLD = {("plan", "advice"), ("plan", "assumed"), ("plan", "unknown"), ("options", "unknown")}
 _COLORS = ("#1b6ca8", "#d1495b", "#edae49", "#00798c", "#6a4c93", "#3d3d3d")  # differ in grey print as well
@@ -47,7 +51,8 @@ def _buys(plan: "Plan") -> list[str]:
     else:
         lines.append(f"It buys {plan.averted:,.4g} {plan.benefit_unit}{over}.")
     for rule, rows in plan.bonuses.groupby("rule", sort=False):
-        lines.append(f"{rule}: {len(rows):,} of them, worth {rows['bonus'].sum():,.4g} more.")
+        worth = f"{rows['bonus'].sum():,.4g} {_units(plan)} more, as the rule puts it"
+        lines.append(f"{rule}: {len(rows):,} of them, worth {worth}.")
     earned = set(plan.bonuses["rule"])
     lines += [
         f"{rule.title}: none of them."
@@ -59,7 +64,35 @@ def _buys(plan: "Plan") -> list[str]:
     ]
     if land:
         lines.append(f"Land released: {', '.join(land)}.")
-    return lines
+    return [*lines, *_left_at_the_end(plan)]
+
+
+def _units(plan: "Plan") -> str:
+    return "units of relative harm" if plan.benefit_unit == "relative" else plan.benefit_unit
+
+
+def _left_at_the_end(plan: "Plan") -> list[str]:
+    """Say how many hazards reach their last state, stay on their way, or see no step of land release."""
+    table = plan.table
+    if not {"hazard_id", "state_from", "state_to"} <= set(table.columns):
+        return []
+    begin, end = table["state_from"].astype(str), table["state_to"].astype(str)
+    closing, steps = pd.Series(closes(table, plan.options), index=table.index), begin != end
+    ended = set(table.loc[closing, "hazard_id"])
+    under_way = set(table.loc[steps, "hazard_id"]) - ended
+    at = end[steps & table["hazard_id"].isin(list(under_way))]
+    other = table[~table["hazard_id"].isin(list(ended | under_way))]
+    kinds = other["activity"].astype(str).unique().tolist() if "activity" in table else ["interim work"]
+    goal = end[closing].unique().tolist()
+    counts = (
+        (len(ended), goal[0] if len(goal) == 1 else "in their last state"),
+        (len(under_way), f"on the way ({listed(at.unique().tolist())})"),
+        (other["hazard_id"].nunique(), f"with {' or '.join(kinds)} only"),
+    )
+    parts = [f"{n:,} {'hazard' if n == 1 else 'hazards'} {what}" for n, what in counts if n]
+    when = f"At the end of {int(table['year'].max())}" if "year" in table else "In the end"
+    why = "; plan.why(hazard_id) says why work stops there" if len(parts) > 1 or not ended else ""
+    return [f"{when}: {', '.join(parts)}{why}."]
 
 
 def _span(years: pd.Series) -> str:
@@ -103,7 +136,8 @@ def _rules(plan: "Plan") -> list[str]:
     for title, rows in plan.use.groupby("rule", sort=False):
         if title in budgets:
             paid = rows[(rows["limit"] > 0) | (rows["used"] > 0)]
-            lines += [_money_line(row, plan.benefit_unit) for row in paid.to_dict("records")]
+            of = measured_in(next(r.of for r in plan.rules if r.title == title and hasattr(r, "carry_over")))
+            lines += [_money_line(row, of, _units(plan)) for row in paid.to_dict("records")]
         elif title in teams:
             lines += _team_lines(str(title), rows, plan)
         elif title in shares:
@@ -114,11 +148,11 @@ def _rules(plan: "Plan") -> list[str]:
     return ["What the rules cost:", *lines] if lines else []
 
 
-def _money_line(row: dict[str, float], unit: str) -> str:
-    used = f"  {row['row']}: {row['used']:,.0f} of {row['limit']:,.0f} used"
+def _money_line(row: dict[str, float], of: str, unit: str) -> str:
+    used = f"  {row['row']}: {row['used']:,.0f} of {row['limit']:,.0f} {of} used"
     if row["price"] > 0:
         step = _round_step(row["limit"])
-        return f"{used}; another {step:,.0f} would bring about {row['price'] * step:.2g} more {unit}"
+        return f"{used}; another {step:,.0f} {of} would bring about {few(row['price'] * step, 2)} more {unit}"
     return f"{used}; more would bring nothing"
 
 
@@ -136,12 +170,12 @@ def _donors_line(rule: Donors, plan: "Plan") -> str:
         row = binding.loc[binding["price"].idxmax()]
         step = _round_step(row["limit"])
         whose = str(row["row"]).removeprefix(f"{rule.title}: ").replace(" + ", " or ")
-        brings = f"about {row['price'] * step:.2g} more {plan.benefit_unit}"
-        short = f"another {step:,.0f} from {whose} would bring {brings}"
+        brings = f"about {few(row['price'] * step, 2)} more {_units(plan)}"
+        short = f"another {step:,.0f} USD from {whose} would bring {brings}"
     if sum(isinstance(r, Donors) for r in plan.rules) > 1:  # who pays what is told for one set of grants
         return f"  {rule.title}: {short}"
     left = paid_by(plan, by=()).attrs["left_usd"]
-    paid = [f"{g.name} pays {g.total - left[g.name]:,.0f} of {g.total:,.0f}" for g in rule.grants]
+    paid = [f"{g.name} pays {g.total - left[g.name]:,.0f} of {g.total:,.0f} USD" for g in rule.grants]
     more = [f"{len(paid) - _SHOWN} more grants"] if len(paid) > _SHOWN else []
     return f"  {rule.title}: {', '.join([*paid[:_SHOWN], *more])}; {short}"
 
@@ -152,10 +186,11 @@ def _deadline_line(rule: Deadline, plan: "Plan") -> str:
     one = row["used"] == 1
     scale, unit = (1e4, "ha") if rule.of == "area" else (1, "hazard" if one else "hazards")
     used, asked = few(row["used"] / scale), few(row["limit"] / scale)
+    asked = f"{asked} ha" if rule.of == "area" else asked
     done = f"  {rule.title}: {used} {unit} released in time, {asked} asked for"
     cost = abs(row["price"]) * 0.01 * row["limit"]
     if cost > 0:
-        return f"{done}; binds, 1 % more costs {cost:.2g} {plan.benefit_unit}"
+        return f"{done}; binds, 1 % more costs {few(cost, 2)} {_units(plan)}"
     return f"{done}; costs nothing, the best plan keeps it anyway"
 
 
@@ -167,22 +202,28 @@ def _team_lines(title: str, rows: pd.DataFrame, plan: "Plan") -> list[str]:
     lines = [
         f"  {title}: {len(binding)} of {len(rows)} limits bind{', as the season allows' if season else ''}"
     ]
+    of = measured_in(next(r.of for r in plan.rules if r.title == title and hasattr(r, "amount")))
     lines += [
-        f"  {row['row']}: {row['used']:,.1f} of {row['limit']:,.1f} used; one more would bring about "
-        f"{row['price']:.2g} {plan.benefit_unit}"
+        f"  {row['row']}: {row['used']:,.1f} of {row['limit']:,.1f} {of} used; one more would bring about "
+        f"{few(row['price'], 2)} {_units(plan)}"
         for row in binding.head(_SHOWN).to_dict("records")
     ]
     return [*lines, *_and_more(len(binding))]
 
 
 def _share_lines(title: str, rows: pd.DataFrame, plan: "Plan") -> list[str]:
+    """Say which floors and ceilings bind, and what moving each by a hundredth of the whole changes."""
     binding = rows[rows["price"].abs() > 0].copy()
     if binding.empty:
         return [f"  {title}: costs nothing, the best plan keeps it anyway"]
-    binding["cost"] = binding["price"].abs() * 0.01 * plan.cost_usd
-    binding = binding.sort_values("cost", ascending=False, kind="stable")
+    rule = next(r for r in plan.rules if r.title == title and hasattr(r, "at_least"))
+    whole = float(brought(rows_where(plan.table, rule.where), plan.options, rule.of).sum())
+    binding["change"] = binding["price"].abs() * 0.01 * whole
+    binding = binding.sort_values("change", ascending=False, kind="stable")
+    what = _SHARED.get(rule.of, rule.of.replace("_", " "))
     lines = [
-        f"  {row['row']}: binds; 1 % more of the money for it costs {row['cost']:.2g} {plan.benefit_unit}"
+        f"  {row['row']}: binds; 1 % more of {what} for it {'costs' if row['price'] < 0 else 'would bring'} "
+        f"{few(row['change'], 2)} {_units(plan)}"
         for row in binding.head(_SHOWN).to_dict("records")
     ]
     return [*lines, *_and_more(len(binding))]

@@ -169,7 +169,9 @@ class Share(Rule):
             families.append(
                 Family(
                     rule=number,
-                    labels=tuple(f"{self.title} {r}" for r in given),
+                    labels=tuple(
+                        f"{self.title} {r}{'' if floor or not self.at_least else ', ceiling'}" for r in given
+                    ),
                     key=np.where(held, codes, -1),
                     coef=coef,
                     pattern=sparse.csr_array(own - shares),
