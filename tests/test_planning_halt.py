@@ -278,4 +278,4 @@ def test_hazards_without_people_are_not_told_as_harmless(plan):
     stop = halt(again, on=STOP, notice_weeks=4, money=0.0, costs=COSTS)
     assert "E" not in set(stop.exposed["hazard_id"])
     assert stop.uncounted == 1
-    assert "1 more areas are hazardous though nobody is counted near them." in str(stop)
+    assert "1 more area is hazardous though nobody is counted near them." in str(stop)

@@ -1,5 +1,6 @@
 """The workbook and the GeoPackage say all there is to say, and texts in them stay texts."""
 
+import datetime as dt
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -16,7 +17,24 @@ import pytest
 import shapely
 
 from ccm_geo.errors import CRSError, DataError, SourceError
-from ccm_geo.planning import Compact, Complete, Deadline, Donors, Finish, Grant, LockOut, prioritize
+from ccm_geo.planning import (
+    HALT,
+    Budget,
+    BudgetCut,
+    Compact,
+    Complete,
+    Deadline,
+    Donors,
+    Finish,
+    Funding,
+    Goal,
+    Grant,
+    LockOut,
+    halt,
+    plan_under,
+    prioritize,
+    prioritize_goals,
+)
 from ccm_geo.report import write_gpkg, write_report
 from ccm_geo.report.rule_sheets import _spoken_limit
 from ccm_geo.report.sheets import MOST_LETTERS, Sheet, clean_text, number_format, write_book
@@ -592,3 +610,127 @@ def test_bonuses_stand_among_the_numbers_that_have_no_source(agreed):
 
 def test_plan_without_donors_and_bonuses_has_no_sheets_for_them(book):
     assert not {"Who pays", "Bonuses"} & set(openpyxl.load_workbook(book).sheetnames)
+
+
+@pytest.fixture(scope="module")
+def fields():
+    """Three areas of 400 USD each that can be cleared in 2027 or, for half the benefit, in 2028."""
+    rows = [
+        {
+            "option_id": f"{hazard} {year}",
+            "hazard_id": hazard,
+            "activity": "clearance",
+            "year": year,
+            "state_from": "confirmed",
+            "state_to": "released",
+            "cost_usd": 400.0,
+            "team_months": 6.0,
+            "benefit": averted / (year - 2026),
+            "people": people,
+            "area_m2": 10_000.0,
+            "cancelled_m2": 0.0,
+            "reduced_m2": 0.0,
+            "cleared_m2": 10_000.0,
+            "left_m2": 0.0,
+            "adm1": region,
+        }
+        for hazard, averted, people, region in (
+            ("001", 8.0, 90.0, "North"),
+            ("002", 4.0, 50.0, "North"),
+            ("003", 2.0, 70.0, None),
+        )
+        for year in (2027, 2028)
+    ]
+    return pd.DataFrame(rows)
+
+
+@pytest.fixture(scope="module")
+def uncertain(tmp_path_factory, fields):
+    """A workbook of a plan whose second year may bring nothing, and that is stopped in it."""
+    cuts = {"=1+1": (0.25, BudgetCut(1.0, since=2028))}
+    funding = Funding.around(Budget({2027: 400.0, 2028: 800.0}), cuts, known_from=2028)
+    found = plan_under(fields, funding, gap=0.0)
+    stop = halt(found.plan, on=dt.date(2028, 7, 1), notice_weeks=4, money=7_250.0, costs=HALT)
+    path = tmp_path_factory.mktemp("uncertain") / "plan.xlsx"
+    return write_report(found, make_facts(), path, halt=stop, definitions=(HALT,))
+
+
+def test_sheet_scenarios_lists_what_may_come_and_what_is_expected(uncertain):
+    rows = rows_of(uncertain, "Scenarios")
+    assert [(r["scenario"], r["probability"], r["money_usd 2028"], r["benefit"]) for r in rows] == [
+        ("as promised", 0.75, 800, 11),
+        ("=1+1", 0.25, 0, 8),
+        ("Expected", 1, 600, 10.25),
+        ("Mean of the worst 20%", None, None, 8),
+    ]
+    (cell,) = [c for row in openpyxl.load_workbook(uncertain)["Scenarios"] for c in row if c.value == "=1+1"]
+    assert cell.data_type == "s"
+
+
+def test_sheets_tell_what_is_decided_now_and_what_changes_by_scenario(uncertain):
+    now = rows_of(uncertain, "Decided now")
+    assert [(r["hazard_id"], r["naive"], r["cost_usd"]) for r in now] == [
+        ("001", "yes", 400),
+        ("Total 2027: 1 activity, 400 of 400 USD (100.0%)", None, 400),
+        ("Total of all years", None, 400),
+    ]
+    rows = rows_of(uncertain, "By scenario")
+    assert [(r["hazard_id"], r["as promised (75%)"], r["=1+1 (25%)"]) for r in rows] == [
+        ("002", "clearance 2028", "not in the plan"),
+        ("003", "clearance 2028", "not in the plan"),
+    ]
+    assert [r["hazard_id"] for r in rows_of(uncertain, "Plan by year")][:4] == [
+        "001",
+        "Total 2027: 1 activity, 400 of 400 USD (100.0%)",
+        "002",
+        "003",
+    ]
+
+
+def test_read_me_of_an_uncertain_plan_says_which_scenario_is_shown(uncertain):
+    page = openpyxl.load_workbook(uncertain)["Read me"]
+    text = "\n".join(str(c.value) for row in page.iter_rows() for c in row if c.value)
+    for words in (
+        "Plan under 2 scenarios of money",
+        "show the one for 'as promised' (75%); before 2028 it is the same whatever comes",
+        "If 'as promised' comes, and the money then stops:",
+        "On 1 July 2028 the money stops, with 4 weeks' notice and 7,250 USD to stop.",
+        "yes where planning as if the promise were certain decides the same",
+    ):
+        assert words in text
+
+
+def test_sheets_of_a_halt_add_up(uncertain):
+    actions = rows_of(uncertain, "If the money stops")
+    totals = [r for r in actions if r["action"].startswith("Total")]
+    assert sum(r["cost_usd"] for r in totals) == sum(r["cost_usd"] for r in actions if r not in totals)
+    costs = rows_of(uncertain, "Cost of stopping")
+    (now,) = [r["usd"] for r in costs if r["item"] == "Total now"]
+    assert now == pytest.approx(sum(r["usd"] for r in costs if r["when"] == "now"))
+    assert sum(r["cost_usd"] for r in totals) <= now <= 7_250
+    left = [(r["adm1"], r["hazard_id"], r["people"]) for r in rows_of(uncertain, "Left exposed")]
+    assert left == [(None, "003", 70), ("Total no region: 1 area", None, 70)]
+    numbers = [r["number"] for r in rows_of(uncertain, "Assumptions and sources") if r["about"] == "halt"]
+    assert len(numbers) == 13
+
+
+def test_sheet_goals_says_what_later_goals_took(tmp_path, fields):
+    goals = [Goal(tolerance=0.5), Goal("people", counted="release", tolerance=0.0)]
+    found = prioritize_goals(fields, [Budget({2027: 800.0, 2028: 0.0})], goals, exact=True)
+    rows = rows_of(write_report(found, make_facts(), tmp_path / "plan.xlsx"), "Goals")
+    # 001 and 002 avert 12; 001 and 003 avert 10 and are worth 20 people more
+    assert [(r["rank"], r["goal"], r["reached"], r["final"]) for r in rows] == [
+        (1, "most benefit", 12, 10),
+        (2, "most people", 160, 160),
+    ]
+    assert rows[0]["in_words"] == (
+        "within 0.00% of the best by itself (proven); later goals took 16.67% of it and may take 50.00%"
+    )
+
+
+def test_layers_of_an_uncertain_plan_are_those_of_its_promise(tmp_path, fields):
+    cuts = {"cut": (0.5, BudgetCut(1.0, since=2028))}
+    funding = Funding.around(Budget({2027: 400.0, 2028: 400.0}), cuts, known_from=2028)
+    found = plan_under(fields, funding, gap=0.0)
+    path = write_gpkg(make_facts(), tmp_path / "plan.gpkg", plan=found)
+    assert gpd.read_file(path, layer="plan")["option_id"].tolist() == found.plan.table["option_id"].tolist()

@@ -1,6 +1,8 @@
 """A study file speaks the language of the library, and running it makes everything that was promised."""
 
+import datetime as dt
 import html
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -194,13 +196,36 @@ def test_template_is_a_study_also_with_every_line_switched_on(tmp_path):
     on = "\n".join(
         line[2:] if line.startswith("# ") and _is_toml(line[2:]) else line for line in text.splitlines()
     )
-    settings = read_study(study(tmp_path, on, "all.toml"))
+    assert faults_of(tmp_path, on) == (
+        "[Funding] and [Goal] cannot stand in one study: plan_under has one goal, the benefit; take one away",
+        "[Funding] and [prioritize] cannot stand in one study: call it [plan_under]",
+    )
+    uncertain = read_study(study(tmp_path, _without(on, "[Goal]", "[prioritize]"), "uncertain.toml"))
+    assert uncertain.funding.probabilities == {
+        "as promised": 0.5,
+        "Norway leaves": 0.1,
+        "Norway freezes 90 days": 0.2,
+        "A third less for good": 0.2,
+    }
+    assert uncertain.options["plan_under"]["worst_weight"] == 0.3
+    assert uncertain.options["halt"]["on"] == dt.date(2028, 7, 1)
+    assert uncertain.halt_costs.close_usd.source == "Programme accounts, 2025"
+    certain = _without(on, "[Funding", "[plan_under]", "[halt")
+    settings = read_study(study(tmp_path, certain, "certain.toml"))
     kinds = ["Budget", "Donors", "Capacity", "Capacity", "Capacity", "Share", "Deadline", "Finish", "LockIn"]
     kinds += ["LockOut", "After", "Complete", "Compact"]
     assert [type(rule).__name__ for rule in settings.rules] == kinds
     assert [goal.column for goal in settings.goals] == ["benefit", "arrivals"]
     assert len(settings.options) == 22
     assert settings.options["map_plan"]["profile"] == "public"
+
+
+def _without(text, *heads):
+    """Leave out the tables whose headings begin so."""
+    parts = re.split(r"(?m)^(?=\[)", text)
+    return "".join(
+        part for part in parts if not part.lstrip("[").startswith(tuple(h.strip("[") for h in heads))
+    )
 
 
 def _is_toml(line):
@@ -390,8 +415,8 @@ def test_teams_of_a_study_may_work_away_from_home(world):
 def test_goals_of_a_study_are_planned_for_one_after_the_other(world):
     text = LEAST + '\n[[Goal]]\ntolerance = 0.05\n\n[[Goal]]\ncolumn = "people_near"\ncounted = "release"\n'
     outcome = run_study(read_study(study(world, text)), world / "out")
-    assert outcome.goals.table["goal"].tolist() == ["most benefit", "most people_near"]
-    assert outcome.goals.plan is outcome.plan
+    assert outcome.found.table["goal"].tolist() == ["most benefit", "most people_near"]
+    assert outcome.found.plan is outcome.plan
     assert summary(outcome, start=world).startswith("Goals, one after the other:")
 
 
@@ -431,6 +456,182 @@ def test_rules_that_cannot_hold_together_are_named(world):
     with pytest.raises(PlanError):
         run_study(read_study(study(world, text)), world / "out")
     assert not (world / "out").exists()
+
+
+UNCERTAIN = (
+    LEAST
+    + """
+[Funding]
+known_from = 2028
+
+[[Funding.BudgetCut]]
+name = "half <b>gone</b>"
+probability = 0.25
+share = 0.5
+since = 2028
+
+[plan_under]
+gap = 0.0
+
+[halt]
+on = 2028-07-01
+notice_weeks = 6
+money = 4_000
+
+[halt.costs]
+weekly_pay_usd = 180
+close_usd = {value = 1_200, source = "Accounts, 2025"}
+"""
+)
+
+
+def test_funding_of_a_study_is_that_which_a_script_would_write(world):
+    settings = read_study(study(world, UNCERTAIN))
+    money = ccm.Budget({2027: 10_000, 2028: 10_000})
+    cuts = {"half <b>gone</b>": (0.25, ccm.BudgetCut(0.5, since=2028))}
+    assert settings.funding == ccm.Funding.around(money, cuts, known_from=2028)
+    assert settings.options["halt"] == {"on": dt.date(2028, 7, 1), "notice_weeks": 6, "money": 4_000}
+    pay, close = settings.halt_costs.weekly_pay_usd, settings.halt_costs.close_usd
+    assert (pay.value, pay.source, pay.placeholder) == (180, "given by the planner", False)
+    assert (close.value, close.source, close.placeholder) == (1_200, "Accounts, 2025", False)
+    assert settings.halt_costs.eore_usd == ccm.HALT.eore_usd
+
+
+def test_cuts_of_one_name_come_together(world):
+    text = UNCERTAIN + (
+        '\n[[Funding.DonorLeaves]]\nname = "half <b>gone</b>"\nshare = 1.0\ntold_on = "2028-01-15"\n'
+        'notice_weeks = 6\ndonor = "Budget"\n'
+    )
+    leaves = ccm.DonorLeaves(1.0, told_on=dt.date(2028, 1, 15), notice_weeks=6, donor="Budget")
+    (left,) = read_study(study(world, text)).funding.money("half <b>gone</b>")
+    assert left.amount[2028] == pytest.approx(10_000 * 0.5 * (1 - leaves.lost(2028)), abs=0.01)
+    freeze = '[[Funding.Freeze]]\nname = "x"\nshare = 1.0\ndays = 9\nyear = 2028\n'
+    text = UNCERTAIN.replace("[plan_under]", f"{freeze}[plan_under]")
+    with pytest.raises(DataError, match=r"line 12, \[Funding\]: scenario 'x' has no probability"):
+        read_study(study(world, text))
+    text = text.replace('name = "x"', 'name = "half <b>gone</b>"\nprobability = 0.5')
+    words = r"line 21, \[Funding.Freeze\]: scenario .* has probability 0.25 and 0.5; .* give it once"
+    with pytest.raises(DataError, match=words):
+        read_study(study(world, text))
+
+
+def test_uncertain_study_gives_the_same_plan_as_the_same_calls(world):
+    outcome = run_study(read_study(study(world, UNCERTAIN)), world / "out")
+    plan = ccm.plan_under(outcome.plan.options, read_study(study(world, UNCERTAIN)).funding, gap=0.0)
+    assert outcome.found.run_id == plan.run_id
+    assert outcome.plan is outcome.found.plans["as promised"]
+    pd.testing.assert_frame_equal(outcome.found.first, plan.first)
+    costs = replace(ccm.HALT, weekly_pay_usd=180.0, close_usd=1_200.0)
+    stop = ccm.halt(
+        plan.plan, on=dt.date(2028, 7, 1), notice_weeks=6, money=4_000, costs=costs, harm=outcome.harm
+    )
+    pd.testing.assert_frame_equal(outcome.halt.actions, stop.actions)
+    assert outcome.halt.harm_left == pytest.approx(stop.harm_left)
+
+
+def test_uncertain_study_tells_scenarios_and_halt_everywhere(world):
+    outcome = run_study(read_study(study(world, UNCERTAIN)), world / "out")
+    text = summary(outcome, start=world)
+    assert text.startswith("Plan under 2 scenarios of money")
+    for words in (
+        "half <b>gone</b> (25%)",
+        "If 'as promised' comes: The same money spent",
+        "If 'as promised' comes, and the money then stops:\nOn 1 July 2028 the money stops, with 6 weeks'",
+    ):
+        assert words in text
+    book = openpyxl.load_workbook(world / "out" / "plan.xlsx")
+    told = [
+        "Scenarios",
+        "Decided now",
+        "By scenario",
+        "If the money stops",
+        "Cost of stopping",
+        "Left exposed",
+    ]
+    assert [name for name in book.sheetnames if name in told] == told
+    page = (world / "out" / "plan.html").read_text(encoding="utf-8")
+    assert "Drawn: the plan if" in page
+    assert "as promised" in page
+    assert outcome.found.run_id in page
+
+
+def test_halt_stops_a_plan_of_certain_money_and_of_goals_too(world):
+    stop = "\n[halt]\non = 2027-07-01\nnotice_weeks = 6\nmoney = 4_000\n"
+    outcome = run_study(read_study(study(world, LEAST + "\n[[Goal]]\n" + stop)), world / "out")
+    text = summary(outcome, start=world)
+    assert "\nOn 1 July 2027 the money stops" in text
+    assert "and the money then stops" not in text
+    assert "Goals" in openpyxl.load_workbook(world / "out" / "plan.xlsx").sheetnames
+
+
+def test_faults_in_uncertain_money_and_halt_name_table_key_and_cure(world):
+    start = len(LEAST.splitlines())
+    text = LEAST + (
+        "\n[Funding]\nknown_form = 2028\n"
+        '\n[[Funding.BudgetCut]]\nname = "a"\nprobability = "likely"\nshare = 0.5\n'
+        '\n[[Funding.Frezze]]\nname = "b"\n'
+        "\n[[Funding.BudgetCut]]\nshare = 0.5\nsinc = 2028\n"
+        '\n[halt]\non = "2028-07-01"\nnotice_weeks = 6\n'
+        '\n[halt.costs]\nweekly_pay = 180\nclose_usd = "much"\n'
+    )
+    assert faults_of(world, text) == (
+        f"line {start + 3}: [Funding] has no key known_form; did you mean known_from?",
+        f"line {start + 10}: [Funding] has no key Frezze; did you mean Freeze?",
+        f"line {start + 2}: [Funding] has no known_from; it needs one",
+        f"line {start + 7}: [Funding.BudgetCut] probability = 'likely': give a number",
+        f"line {start + 5}: [Funding.BudgetCut] has no since; it needs one",
+        f"line {start + 15}: [Funding.BudgetCut] has no key sinc; did you mean since?",
+        f"line {start + 18}: [halt] on = '2028-07-01': give a day without quotes, like 2028-07-01",
+        f"line {start + 17}: [halt] has no money; it needs one",
+        f"line {start + 22}: [halt.costs] has no key weekly_pay; did you mean weekly_pay_usd?",
+        f"line {start + 23}: [halt.costs] close_usd = 'much': give a number or a table, like {{a = 1}}",
+    )
+
+
+def test_years_and_money_that_cannot_be_meant_are_refused_before_anything_is_read(world):
+    text = UNCERTAIN.replace("known_from = 2028", "known_from = 2027").replace("2028-07-01", "2030-07-01")
+    text = text.replace("money = 4_000", "money = -1")
+    assert faults_of(world, text) == (
+        "line 13: [Funding] known_from = 2027: give a year of the plan after the first one, 2027",
+        "line 25: [halt] on = 2030-07-01: give a day in the years of the plan, 2027 to 2028",
+        "line 27: [halt] money = -1: give a number of 0 or more",
+    )
+    bare = LEAST + "\n[Funding]\nknown_from = 2028\n"
+    assert faults_of(world, bare) == (
+        "line 12: [Funding] has no BudgetCut or Freeze or DonorLeaves; it needs one",
+    )
+    assert faults_of(world, LEAST + "\n[plan_under]\n") == (
+        "[plan_under] needs [Funding], which the study does not have",
+    )
+
+
+def test_money_that_funding_itself_refuses_names_its_table(world):
+    with pytest.raises(DataError, match=r"line 15, \[Funding.BudgetCut\]: BudgetCut: a share goes from 0"):
+        read_study(study(world, UNCERTAIN.replace("share = 0.5", "share = 1.5")))
+    with pytest.raises(
+        DataError, match=r"line 12, \[Funding\]: .*no money is called 'Norway'; known are Budget"
+    ):
+        read_study(study(world, UNCERTAIN.replace("since = 2028", 'since = 2028\ndonor = "Norway"')))
+    with pytest.raises(DataError, match=r"line 12, \[Funding\]: .*one amount for all years; give it by year"):
+        read_study(study(world, UNCERTAIN.replace("{2027 = 10_000, 2028 = 10_000}", "20_000")))
+    only = UNCERTAIN.replace(
+        "[[Budget]]\namount = {2027 = 10_000, 2028 = 10_000}", '[[Share]]\ncolumn = "adm2"\nat_least = 0.1'
+    )
+    cure = "give [[Budget]] or [[Donors.Grant]]"
+    assert faults_of(world, only) == (f"line 13: [Funding] finds no money that could be cut; {cure}",)
+    with pytest.raises(DataError, match=r"\[halt.costs\]: HaltCosts: 1 of its values cannot be") as caught:
+        read_study(study(world, UNCERTAIN.replace("weekly_pay_usd = 180", "eore_risk_removed = 1.5")))
+    assert caught.value.failures == ("eore_risk_removed 1.5: give a share from 0 to 1",)
+
+
+def test_sample_of_uncertain_money_runs_whole(tmp_path):
+    settings = read_study(SAMPLE / "uncertain_money.toml")
+    settings = replace(settings, options={**settings.options, "plan_under": {"gap": 0.02, "seconds": 3}})
+    outcome = run_study(settings, tmp_path / "out")
+    assert outcome.found.gap <= 0.02
+    assert outcome.found.first["year"].eq(2027).all()
+    assert outcome.halt.unpaid == 0
+    assert {"finish", "close and mark", "stays open"} & set(outcome.halt.actions["action"])
 
 
 @pytest.fixture(scope="module")

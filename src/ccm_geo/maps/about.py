@@ -47,6 +47,8 @@ class About:
         Years of the plan.
     warning
         What a reader must know before anything else; "" for nothing.
+    scenario
+        Which of several plans is drawn; "" where there is one.
     """
 
     title: str
@@ -58,6 +60,7 @@ class About:
     tables: Sequence[Any]
     years: Sequence[int] = ()
     warning: str = ""
+    scenario: str = ""
 
 
 def page_of(parts: Parts, facts: gpd.GeoDataFrame, box: Box, about: About) -> OfflineMap:
@@ -96,7 +99,8 @@ def _first_title(about: About, count: int) -> str:
 def _subtitle(facts: gpd.GeoDataFrame, about: About) -> str:
     known = _data_date(facts, about.data_date)
     dated = about.words["data_of"].replace("{date}", known) if known else about.words["no_date"]
-    return f"{about.words['areas'].replace('{n}', f'{len(facts):,}')} \u00b7 {dated}"
+    count = about.words["areas"].replace("{n}", f"{len(facts):,}")
+    return " \u00b7 ".join(filter(None, (count, dated, about.scenario)))
 
 
 def _data_date(facts: gpd.GeoDataFrame, given: str | date | None) -> str:

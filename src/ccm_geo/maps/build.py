@@ -157,7 +157,8 @@ def map_plan(  # noqa: PLR0913 - as map_scores
     facts
         Hazards with their measures, polygons in any CRS.
     plan
-        What `prioritize` returned.
+        What `prioritize`, `prioritize_goals` or `plan_under` returned; of the last one the plan for the first
+        scenario is drawn, and the page says so.
     title, admin, roads, population, places, sources, disclaimer, data_date, details, admin_name, \
 places_name, language, words, profile
         As in `map_scores`.
@@ -182,6 +183,7 @@ places_name, language, words, profile
     text = wording(words)
     parts = Parts()
     box = add_hazards(parts, facts, text, details, public=profile == "public")
+    whole, plan = plan, getattr(plan, "plan", plan)
     steps = chosen_steps(facts, plan)
     first, years = add_steps(parts, facts, plan, steps, text)
     scores = _scores_at_hand(facts) if scores is None else scores
@@ -207,10 +209,11 @@ places_name, language, words, profile
         words=text,
         disclaimer=disclaimer,
         data_date=data_date,
-        run_id=str(getattr(plan, "run_id", "")),
-        tables=(facts, plan, *([] if scores is None else [scores]), *sources, *_proof(plan, text)),
+        run_id=str(getattr(whole, "run_id", getattr(plan, "run_id", ""))),
+        tables=(facts, plan, *([] if scores is None else [scores]), *sources, *_proof((whole, plan), text)),
         years=years,
         warning=text["placeholders"] if getattr(plan, "placeholder", False) else "",
+        scenario=_scenario(getattr(whole, "funding", None), text),
     )
     return page_of(parts, facts, box, about)
 
@@ -266,10 +269,19 @@ def _mark(scores: pd.DataFrame) -> str:
     return hashlib.sha256(rows.tobytes()).hexdigest()[:10]
 
 
-def _proof(plan: Any, words: Mapping[str, str]) -> list[str]:
-    """Say how good the plan is proven to be."""
-    gap = getattr(plan, "gap", None)
-    return [] if gap is None else [words["proof"].replace("{gap}", f"{100 * gap:.2g}")]
+def _proof(plans: Iterable[Any], words: Mapping[str, str]) -> list[str]:
+    """Say how good the plan is proven to be, as a whole where it has several scenarios."""
+    gaps = [plan.gap for plan in plans if getattr(plan, "gap", None) is not None]
+    return [words["proof"].replace("{gap}", f"{100 * gap:.2g}") for gap in gaps[:1]]
+
+
+def _scenario(funding: Any, words: Mapping[str, str]) -> str:
+    """Say which scenario's plan is drawn, where money is uncertain."""
+    if funding is None:
+        return ""
+    name = funding.names[0]
+    said = words["scenario"].replace("{chance}", f"{funding.probabilities[name]:.0%}")
+    return said.replace("{year}", str(funding.known_from)).replace("{name}", name)
 
 
 def _top(worth: Floats) -> list[int]:

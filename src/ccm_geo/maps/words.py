@@ -94,6 +94,7 @@ WORDS = {
     "results": "{n} results",
     "roads": "Roads",
     "run": "Run {run}",
+    "scenario": "Drawn: the plan if “{name}” comes ({chance}); before {year} it is the same whatever comes",
     "score": "Score",
     "scores_of": "{score} of 100",
     "search": "Find an area by id or name",

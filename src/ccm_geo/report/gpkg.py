@@ -15,7 +15,7 @@ import pyogrio
 
 from ccm_geo.errors import DataError, SourceError
 from ccm_geo.files import replace_atomically
-from ccm_geo.planning import Plan
+from ccm_geo.planning import AdaptivePlan, GoalPlan, Plan
 from ccm_geo.space import LONLAT, require_crs
 
 from .sheets import without_control
@@ -30,7 +30,7 @@ def write_gpkg(
     facts: gpd.GeoDataFrame,
     path: str | os.PathLike[str],
     *,
-    plan: Plan | None = None,
+    plan: Plan | GoalPlan | AdaptivePlan | None = None,
     scores: pd.DataFrame | Mapping[str, pd.DataFrame] | None = None,
 ) -> Path:
     """Write hazards, scores and plan as one GeoPackage with QGIS styles in it.
@@ -44,7 +44,7 @@ def write_gpkg(
     plan
         Adds ``in_plan``, ``plan_first_year``, ``plan_activities`` and ``plan_reason`` to the layer
         ``hazards``, and the layer ``plan`` with one row per activity, as points where the options have
-        ``lon`` and ``lat``.
+        ``lon`` and ``lat``. Of `plan_under` it is the plan for the first scenario, the promise.
     scores
         Scores on the index of `facts`, or several by name; adds ``<name>_score``, ``<name>_class`` and
         ``<name>_rank``.
@@ -77,6 +77,7 @@ def write_gpkg(
     ['A']
     """
     require_crs(facts, "facts")
+    plan = plan.plan if isinstance(plan, (AdaptivePlan, GoalPlan)) else plan
     tables = _by_name(scores)
     hazards = _storable(_hazard_layer(facts, tables, plan))
     styles = _hazard_styles(hazards, tables, plan)

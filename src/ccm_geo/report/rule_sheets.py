@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ccm_geo.planning import Compact, Complete, Deadline, Donors, Plan, paid_by
+from ccm_geo.planning import Compact, Complete, Deadline, Donors, GoalPlan, Plan, paid_by
 
-from .sheets import Sheet
+from .sheets import Sheet, with_totals
 
 _NO_SOURCE = "chosen for this plan; no source puts a number to it"
 
@@ -111,7 +111,7 @@ def _who_pays(plan: Plan, donors: Sequence[Donors]) -> Sheet:
         )
         blocks.append((rows, {"grant": words, "paid_usd": paid}))
     whole = {"grant": "Total of all grants", "paid_usd": split["paid_usd"].sum()}
-    return _with_totals("Who pays", about, [*blocks, (split.iloc[:0], whole)])
+    return with_totals("Who pays", about, [*blocks, (split.iloc[:0], whole)])
 
 
 def _bonuses(plan: Plan) -> Sheet:
@@ -123,22 +123,20 @@ def _bonuses(plan: Plan) -> Sheet:
         (rows, {"rule": f"Total {title}: {len(rows):,}", "bonus": rows["bonus"].sum()})
         for title, rows in plan.bonuses.groupby("rule", sort=False)
     ]
-    return _with_totals("Bonuses", about, blocks)
+    return with_totals("Bonuses", about, blocks)
 
 
-def _with_totals(name: str, about: str, blocks: Sequence[tuple[pd.DataFrame, dict[str, Any]]]) -> Sheet:
-    """Put a line of totals under each block of rows."""
-    parts: list[pd.DataFrame] = []
-    totals: set[int] = set()
-    at = 0
-    for rows, total in blocks:
-        at += len(rows)
-        totals.add(at)
-        at += 1
-        line = pd.DataFrame([{column: total.get(column) for column in rows.columns}])
-        parts += [rows.astype(object), line.astype(object)]
-    table = pd.concat([part for part in parts if len(part)], ignore_index=True)
-    return Sheet(name=name, table=table, about=about, totals=frozenset(totals))
+def goals_sheet(found: GoalPlan) -> Sheet:
+    """Tell what each goal got, and what later goals took from it."""
+    table = found.table.copy()
+    table.insert(0, "rank", range(1, len(table) + 1))
+    table["in_words"] = [
+        f"within {row['gap']:.2%} of the best by itself (proven); later goals took {row['given_up']:.2%} of "
+        f"it and may take {row['tolerance']:.2%}"
+        for row in table.to_dict("records")
+    ]
+    about = "The goals, one after the other: what each reached when it was its turn, and what the plan has."
+    return Sheet(name="Goals", table=table, about=about)
 
 
 def rule_numbers(plan: Plan) -> pd.DataFrame:

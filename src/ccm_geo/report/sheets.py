@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -22,13 +22,14 @@ _WRAPPED = re.compile(r"reason|text|source|rows|meaning|in_words|scale|limits|no
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 _FORMATS = (
     (re.compile(r"(^|_)year$|^(rank|band|rows|affected)$"), "0"),
-    (re.compile(r"share|^(p_|percent)|_pct$"), "0.0%"),
+    (re.compile(r"share|^(p_|percent)|_pct$|^(probability|done|gap|tolerance|given_up)$"), "0.0%"),
     (re.compile(r"^price|_price"), "0.000E+00"),
     (re.compile(r"usd_per"), "#,##0.00"),
     (re.compile(r"^(limit|used)$"), "#,##0.0"),
     (re.compile(r"score|(^|: )from_|team_months|_min$|weight|road_km"), "0.0"),
     (re.compile(r"usd|_m2|m2_per|people|arrivals|accidents_near|population|person_min"), "#,##0"),
-    (re.compile(r"harm|benefit|bonus"), "#,##0.0000"),
+    (re.compile(r"harm|benefit|bonus|averted|naive|foresight"), "#,##0.0000"),
+    (re.compile(r"^(reached|bound|final)$"), "#,##0.00"),
 )
 
 
@@ -55,6 +56,25 @@ class Sheet:
     about: str
     totals: frozenset[int] = field(default_factory=frozenset)
     heading: bool = True
+
+
+def with_totals(
+    name: str, about: str, blocks: Sequence[tuple[pd.DataFrame, Mapping[str, Any]]], *, empty: str = ""
+) -> Sheet:
+    """Put a line of totals under each block of rows; without any block the sheet says `empty`."""
+    parts: list[pd.DataFrame] = []
+    totals: set[int] = set()
+    at = 0
+    for rows, total in blocks:
+        at += len(rows)
+        totals.add(at)
+        at += 1
+        line = pd.DataFrame([{column: total.get(column) for column in rows.columns}])
+        parts += [rows.astype(object), line.astype(object)]
+    if not parts:
+        return Sheet(name=name, table=pd.DataFrame({"note": [empty]}), about=about)
+    table = pd.concat([part for part in parts if len(part)], ignore_index=True)
+    return Sheet(name=name, table=table, about=about, totals=frozenset(totals))
 
 
 def write_book(path: str, sheets: Sequence[Sheet], *, title: str, footer: str, created: datetime) -> None:

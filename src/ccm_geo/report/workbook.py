@@ -14,12 +14,14 @@ from xlsxwriter.exceptions import XlsxWriterException
 from ccm_geo.assumptions import COMPLETENESS, FIRST_YEAR_SHARE, HARM, HarmNumbers
 from ccm_geo.errors import DataError, SourceError
 from ccm_geo.files import replace_atomically
-from ccm_geo.planning import Plan
+from ccm_geo.planning import AdaptivePlan, GoalPlan, Halt, HaltCosts, Plan
 from ccm_geo.planning.activities import sources_table
 from ccm_geo.schemas import Note, describe, notes_of
 from ccm_geo.scoring import Score
 
-from .rule_sheets import rule_numbers, rules_sheet, together_sheets
+from .money_sheets import halt_sheets, halt_told, scenario_sheets, scenario_shown
+from .plan_sheets import AREAS, plain_facts, there, years_sheet
+from .rule_sheets import goals_sheet, rule_numbers, rules_sheet, together_sheets
 from .sheets import Sheet, write_book
 
 DISCLAIMER = (
@@ -30,7 +32,6 @@ DISCLAIMER = (
 
 _PACKAGES = ("ccm_geo", "geopandas", "shapely", "pyproj", "rasterio", "numpy", "pandas", "highspy")
 _WHO = ("hazard_id", "name", "hazard_class", "status", "evidence", "ordnance", "land_use", "adm1", "adm2")
-_AREAS = ("area_m2", "cancelled_m2", "reduced_m2", "cleared_m2", "left_m2")
 _ORDER = ("dropped", "set aside", "repaired", "assumed", "unknown", "advice")
 _MEANINGS = {
     "rank": "1 is the highest score; hazards with the same score share the better rank",
@@ -79,32 +80,52 @@ _MEANINGS = {
     "bonus": "what hazards bring together beyond the benefit of each, in the unit of the benefit",
     "price": "what one more unit of the limit would add to the benefit",
     "price_gap": "benefit that the area lacks, at the plan's prices, to be worth its cost",
+    "probability": "how likely the scenario was said to be",
+    "money_usd": "money of the scenario in all years, US dollars",
+    "naive": "yes where planning as if the promise were certain decides the same",
+    "naive_benefit": "what the plan made for the promise averts here, if only its later years adapt",
+    "naive_loss": "how much less that is",
+    "foresight_bound": "nobody can avert more, who knows from the start which scenario comes",
+    "action": "finish, close and mark, leave open, or risk education at once",
+    "done": "share of the step that is worked on that day",
+    "averted": "accidents a year that the action takes off",
+    "standing": "where the hazard stands after these actions",
+    "harm_left": "accidents a year that are left; empty where they are not known",
+    "reached": "what the goal came to when it was its turn",
+    "bound": "no plan that keeps what goals before it keep can have more, or less",
+    "final": "what the plan has of it",
+    "given_up": "share of what was reached that later goals took",
+    "tolerance": "share of it that they may take",
     "placeholder": "yes where a number behind the row is a placeholder that must be replaced",
 }
 
 
-def write_report(
-    plan: Plan,
+def write_report(  # noqa: PLR0913 - every table that the book tells of is one keyword
+    plan: Plan | GoalPlan | AdaptivePlan,
     facts: pd.DataFrame,
     path: str | os.PathLike[str],
     *,
     scores: pd.DataFrame | Mapping[str, pd.DataFrame] | None = None,
     harm: pd.DataFrame | None = None,
+    halt: Halt | None = None,
     sources: Iterable[Any] = (),
-    definitions: Sequence[Score | HarmNumbers] = (),
+    definitions: Sequence[Score | HarmNumbers | HaltCosts] = (),
     title: str = "Clearance plan",
 ) -> Path:
     """Write the workbook that goes with a plan.
 
-    Sheets: Read me, Ranked list (every hazard), Score parts, Plan by year, What each rule costs, Who pays (of
-    a plan with `Donors`), Bonuses (of a plan that earns some), Not in the plan, Data problems, Assumptions
-    and sources. The file is written whole or not at all; nothing in it
-    is a formula or a link, whatever the names in the data look like; a missing value is an empty cell.
+    Sheets: Read me, Ranked list (every hazard), Score parts, Plan by year, What each rule costs, Not in the
+    plan, Data problems, Assumptions and sources. Where there is something to tell also Scenarios, Decided now
+    and By scenario (of `plan_under`); Goals (of `prioritize_goals`); Who pays (with `Donors`), Bonuses; If
+    the money stops, Cost of stopping and Left exposed (of `halt`). The file is written whole or not at all;
+    nothing in it is a formula or a link, whatever the names in the data look like; a missing value is an
+    empty cell.
 
     Parameters
     ----------
     plan
-        The result of `prioritize`.
+        The result of `prioritize`, `prioritize_goals` or `plan_under`. Of the last one, sheets that show one
+        plan show that of the first scenario, the promise.
     facts
         Hazards with their measures, one row each, with ``hazard_id``.
     path
@@ -113,11 +134,14 @@ def write_report(
         Scores on the index of `facts`, or several by name; the first one gives the ranked list its order.
     harm
         Expected harm as `expected_harm` gives it, accidents a year.
+    halt
+        What to do when the money stops.
     sources
         Further tables that were read (people, accidents, roads, ...), whose notes and origin are listed.
     definitions
-        The `Score` objects behind `scores` and the `HarmNumbers` behind `harm`; their numbers are listed with
-        reasons and sources. Where none is given for `harm`, those that ccm_geo ships are listed.
+        The `Score` objects behind `scores`, the `HarmNumbers` behind `harm`, the `HaltCosts` behind `halt`;
+        their numbers are listed with reasons and sources. Where none is given for `harm`, those that ccm_geo
+        ships are listed.
     title
         On the first sheet and every printed page.
 
@@ -151,20 +175,31 @@ def write_report(
     for name, table in tables.items():
         _require_same_rows(facts, table, name)
     when = datetime.now(UTC)
-    origin = [facts, *sources]
+    shown = plan.plan if isinstance(plan, (AdaptivePlan, GoalPlan)) else plan
+    run = getattr(plan, "run_id", shown.run_id)
     sheets = [
-        _ranked(plan, facts, tables, harm),
+        _ranked(shown, facts, tables, harm),
         _parts(facts, tables),
-        _by_year(plan, facts),
-        rules_sheet(plan),
-        *together_sheets(plan),
-        _not_in_plan(plan, facts, tables),
-        _problems(notes_of(facts, *sources, *tables.values(), harm, plan)),
-        _assumptions(plan, definitions, harm),
+        *(scenario_sheets(plan, facts) if isinstance(plan, AdaptivePlan) else []),
+        years_sheet(shown, facts),
+        *([goals_sheet(plan)] if isinstance(plan, GoalPlan) else []),
+        rules_sheet(shown),
+        *together_sheets(shown),
+        *([] if halt is None else halt_sheets(halt, facts)),
+        _not_in_plan(shown, facts, tables),
+        _problems(notes_of(facts, *sources, *tables.values(), harm, shown, plan, halt)),
+        _assumptions(shown, definitions, harm),
     ]
-    first = _read_me(plan, sheets, origin, title, when)
+    stories = {"The plan": str(plan)}
+    if isinstance(plan, AdaptivePlan):
+        stories["Scenario shown"] = scenario_shown(plan)
+    if halt is not None:
+        stories["If the money stops"] = halt_told(halt, plan)
+    stories["Checked"] = "\n".join(shown.checked)
+    opening = [("Made on", when.strftime("%Y-%m-%d %H:%M %Z").strip()), ("Run", run), *_placeholders(shown)]
+    first = _read_me(title, opening, stories, sheets, [facts, *sources])
     target = Path(path)
-    footer = f"Run {plan.run_id}. {DISCLAIMER}"
+    footer = f"Run {run}. {DISCLAIMER}"
     with replace_atomically(target) as draft:
         try:
             write_book(str(draft), [first, *sheets], title=title, footer=footer, created=when)
@@ -189,17 +224,8 @@ def _require_same_rows(facts: pd.DataFrame, table: pd.DataFrame, name: str) -> N
         )
 
 
-def _there(table: pd.DataFrame, names: Iterable[str]) -> list[str]:
-    return [name for name in names if name in table.columns]
-
-
-def _plain(facts: pd.DataFrame) -> pd.DataFrame:
-    """Drop shapes, which are no business of a spreadsheet."""
-    return pd.DataFrame(facts.loc[:, [str(kind) != "geometry" for kind in facts.dtypes]])
-
-
 def _measures(facts: pd.DataFrame) -> list[str]:
-    elsewhere = (*_WHO, *_AREAS, "area_recorded_m2", "people_inside")
+    elsewhere = (*_WHO, *AREAS, "area_recorded_m2", "people_inside")
     names = facts.select_dtypes("number").columns
     return [name for name in names if name not in elsewhere and not str(name).startswith("from_")]
 
@@ -214,18 +240,18 @@ def _reasons(plan: Plan, facts: pd.DataFrame) -> pd.DataFrame:
 def _ranked(
     plan: Plan, facts: pd.DataFrame, scores: Mapping[str, pd.DataFrame], harm: pd.DataFrame | None
 ) -> Sheet:
-    plain = _plain(facts)
+    plain = plain_facts(facts)
     parts: list[pd.DataFrame] = []
     for number, (name, table) in enumerate(scores.items()):
         wanted = ("rank", "score", "class") if number == 0 else ("score",)
-        shown = table[_there(table, wanted)]
+        shown = table[there(table, wanted)]
         parts.append(shown if number == 0 else shown.add_prefix(f"{name}: "))
-    parts.append(plain[_there(plain, _WHO)])
+    parts.append(plain[there(plain, _WHO)])
     if harm is not None:
         parts.append(_first_year_of(harm, facts))
-    parts.append(plain[[*_measures(plain), *_there(plain, ("detour_state", "area_m2"))]])
+    parts.append(plain[[*_measures(plain), *there(plain, ("detour_state", "area_m2"))]])
     said = _reasons(plan, facts)
-    parts.append(said[_there(said, ("activities", "first_year", "reason"))])
+    parts.append(said[there(said, ("activities", "first_year", "reason"))])
     table = pd.concat(parts, axis=1)
     if scores:
         order = ["rank", "hazard_id"] if "rank" in table else ["hazard_id"]
@@ -233,26 +259,26 @@ def _ranked(
         about = "Every hazard in the order of its score."
     else:
         about = "Every hazard in the order of the data; no score was given."
-    front = _there(table, ("rank", "hazard_id", "name"))
+    front = there(table, ("rank", "hazard_id", "name"))
     table = table[[*front, *[c for c in table.columns if c not in front]]]
     return Sheet(name="Ranked list", table=table, about=f"{about} An empty cell means not known.")
 
 
 def _first_year_of(harm: pd.DataFrame, facts: pd.DataFrame) -> pd.DataFrame:
     first = harm[harm["year"] == harm["year"].min()].drop_duplicates("hazard_id").set_index("hazard_id")
-    found = first[_there(first, ("harm", "harm_low", "harm_high"))]
+    found = first[there(first, ("harm", "harm_low", "harm_high"))]
     found = found.reindex(facts["hazard_id"])
     found.index = facts.index
     return found
 
 
 def _parts(facts: pd.DataFrame, scores: Mapping[str, pd.DataFrame]) -> Sheet:
-    plain = _plain(facts)
-    table = plain[_there(plain, ("hazard_id", "name"))]
+    plain = plain_facts(facts)
+    table = plain[there(plain, ("hazard_id", "name"))]
     for name, scored in scores.items():
         parts = [c for c in scored if str(c).startswith("from_")]
         bounds = ["score_low", "score_high", "missing"] if (scored["missing"] != "").any() else []
-        shown = scored[_there(scored, ["score", *parts, *bounds])]
+        shown = scored[there(scored, ["score", *parts, *bounds])]
         table = pd.concat([table, shown if len(scores) == 1 else shown.add_prefix(f"{name}: ")], axis=1)
     about = "What each factor gives to the score: the from_ columns of a row add up to its score."
     if not any("missing" in str(c) for c in table.columns):
@@ -262,63 +288,17 @@ def _parts(facts: pd.DataFrame, scores: Mapping[str, pd.DataFrame]) -> Sheet:
     return Sheet(name="Score parts", table=table, about=about)
 
 
-def _by_year(plan: Plan, facts: pd.DataFrame) -> Sheet:
-    chosen = plan.table.copy()
-    named = _plain(facts).drop_duplicates("hazard_id").set_index("hazard_id")
-    if "name" in named and "hazard_id" in chosen:
-        chosen["name"] = named["name"].reindex(chosen["hazard_id"]).to_numpy()
-    front = ("year", "hazard_id", "name", "activity", "adm1", "adm2", "cost_usd", "team_months", "benefit")
-    first = _there(chosen, front)
-    # what is told of the hazard itself stands in the ranked list
-    hidden = {"lon", "lat", "state_now", "state_from", "state_to", "option_id", "people"}
-    hidden |= {"hazard_class", "ordnance", "land_use", "area_m2", *first}
-    chosen = chosen[[*first, *[c for c in chosen.columns if c not in hidden]]]
-    blocks, totals, at = [], set(), 0
-    years = chosen["year"] if "year" in chosen else pd.Series(0, index=chosen.index)
-    for year, rows in chosen.groupby(years, sort=True):
-        blocks += [rows, _total(rows, f"Total {year}: {_money_used(plan, year)}")]
-        at += len(rows) + 1
-        totals.add(at - 1)
-    blocks.append(_total(chosen, "Total of all years"))
-    totals.add(at)
-    table = pd.concat([b for b in blocks if len(b)], ignore_index=True)
-    about = "Every activity of the plan; rows fold away under the total of their year."
-    return Sheet(name="Plan by year", table=table, about=about, totals=frozenset(totals))
-
-
-def _total(rows: pd.DataFrame, words: str) -> pd.DataFrame:
-    """Sum up what adds up; land left is taken once per hazard, after its last activity."""
-    line: dict[Any, Any] = dict.fromkeys(rows.columns)
-    line["hazard_id" if "hazard_id" in line else rows.columns[0]] = words
-    for name in _there(rows, ("cost_usd", "team_months", "benefit", *_AREAS[1:4])):
-        line[name] = rows[name].sum()
-    if "left_m2" in rows and "hazard_id" in rows:
-        line["left_m2"] = rows.groupby("hazard_id", observed=True)["left_m2"].min().sum()
-    return pd.DataFrame([line]).astype(object)
-
-
-def _money_used(plan: Plan, year: Any) -> str:
-    rows = len(plan.table[plan.table["year"] == year]) if "year" in plan.table else len(plan.table)
-    spoken = f"{rows:,} {'activity' if rows == 1 else 'activities'}"
-    use = plan.use
-    mine = use[use["row"].astype(str).str.fullmatch(rf"Budget.*\b{year}\b.*")] if len(use) else use
-    if len(mine) != 1 or not mine["limit"].iloc[0] > 0:
-        return spoken
-    limit, used = float(mine["limit"].iloc[0]), float(mine["used"].iloc[0])
-    return f"{spoken}, {used:,.0f} of {limit:,.0f} USD ({used / limit:.1%})"
-
-
 def _not_in_plan(plan: Plan, facts: pd.DataFrame, scores: Mapping[str, pd.DataFrame]) -> Sheet:
-    plain = _plain(facts)
+    plain = plain_facts(facts)
     said = _reasons(plan, facts)
     chosen = said["chosen"].eq(True)
-    table = plain[_there(plain, ("hazard_id", "name", "hazard_class", "status", "adm1", "adm2"))]
+    table = plain[there(plain, ("hazard_id", "name", "hazard_class", "status", "adm1", "adm2"))]
     for name, scored in list(scores.items())[:1]:
-        shown = scored[_there(scored, ("score", "class"))]
+        shown = scored[there(scored, ("score", "class"))]
         table = pd.concat([table, shown], axis=1)
         table.attrs = {"order": name}
     table = pd.concat(
-        [table, plain[_there(plain, ("people_near", "accidents_near", "arrivals", "area_m2"))]], axis=1
+        [table, plain[there(plain, ("people_near", "accidents_near", "arrivals", "area_m2"))]], axis=1
     )
     table = table.assign(reason=said["reason"].where(said["reason"].notna(), _without_option(facts)))
     if "price_gap" in said:
@@ -354,7 +334,9 @@ def _problems(notes: Sequence[Note]) -> Sheet:
     return Sheet(name="Data problems", table=table, about=about)
 
 
-def _assumptions(plan: Plan, definitions: Sequence[Score | HarmNumbers], harm: pd.DataFrame | None) -> Sheet:
+def _assumptions(
+    plan: Plan, definitions: Sequence[Score | HarmNumbers | HaltCosts], harm: pd.DataFrame | None
+) -> Sheet:
     known = plan.options.attrs.get("activities")
     blocks = [] if known is None else [sources_table(known).rename(columns={"activity": "of"})]
     blocks = [block.assign(about="activity") for block in blocks]
@@ -364,10 +346,13 @@ def _assumptions(plan: Plan, definitions: Sequence[Score | HarmNumbers], harm: p
     if harm is not None:
         given = [numbers for numbers in definitions if isinstance(numbers, HarmNumbers)]
         blocks += [_harm_rows(numbers) for numbers in given or [HARM]]
+    blocks += [
+        one.table().reset_index().assign(about="halt") for one in definitions if isinstance(one, HaltCosts)
+    ]
     if not blocks:
         blocks = [pd.DataFrame({"note": ["The plan was made from a table of options without sources."]})]
     whole = pd.concat([b.astype(object) for b in blocks], ignore_index=True)
-    front = _there(whole, ("about", "of", "ordnance", "number", "value", "unit", "placeholder"))
+    front = there(whole, ("about", "of", "ordnance", "number", "value", "unit", "placeholder"))
     whole = whole[[*front, *[c for c in whole.columns if c not in front]]]
     about = "Every number from outside and where it comes from; placeholders must be replaced."
     return Sheet(name="Assumptions and sources", table=whole, about=about)
@@ -402,19 +387,28 @@ def _score_rows(recipe: Score) -> pd.DataFrame:
     )
 
 
-def _read_me(plan: Plan, sheets: Sequence[Sheet], origin: Sequence[Any], title: str, when: datetime) -> Sheet:
-    rows: list[tuple[str, Any]] = [(title, None), ("", None)]
-    rows += [("Please note", DISCLAIMER), ("Made on", when.strftime("%Y-%m-%d %H:%M %Z").strip())]
-    rows += [("Run", plan.run_id), ("", None)]
-    if "placeholder" in plan.table and plan.table["placeholder"].astype(bool).any():
-        count = int(plan.table["placeholder"].astype(bool).sum())
-        warning = (
-            f"{count:,} of {len(plan.table):,} activities rest on placeholder numbers, marked in "
-            "Assumptions and sources: replace them before you decide on this plan."
-        )
-        rows.append(("Placeholders", warning))
-    rows += [("The plan" if i == 0 else "", line) for i, line in enumerate(str(plan).splitlines()) if line]
-    rows += [("Checked" if i == 0 else "", line) for i, line in enumerate(plan.checked)]
+def _placeholders(plan: Plan) -> list[tuple[str, str]]:
+    """Warn where numbers without a source stand behind activities."""
+    if "placeholder" not in plan.table or not plan.table["placeholder"].astype(bool).any():
+        return []
+    warning = (
+        f"{int(plan.table['placeholder'].astype(bool).sum()):,} of {len(plan.table):,} activities rest on "
+        "placeholder numbers, marked in Assumptions and sources: replace them before you decide on this plan."
+    )
+    return [("Placeholders", warning)]
+
+
+def _read_me(
+    title: str,
+    opening: Sequence[tuple[str, str]],
+    stories: Mapping[str, str],
+    sheets: Sequence[Sheet],
+    origin: Sequence[Any],
+) -> Sheet:
+    rows: list[tuple[str, Any]] = [(title, None), ("", None), ("Please note", DISCLAIMER), *opening]
+    for name, story in stories.items():
+        rows.append(("", None))
+        rows += [(name if i == 0 else "", line) for i, line in enumerate(filter(None, story.splitlines()))]
     rows.append(("", None))
     rows += [(sheet.name, sheet.about) for sheet in sheets]
     rows += [("", None), ("Inputs", "file, rows, layer, SHA-256 of the file")]

@@ -30,6 +30,9 @@ class Page:
             head = head or number
             if key and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*=", text):
                 return f"line {number}"
+        if not head and "." in table:  # it may be written as a key of the table around it
+            around, _, own = table.rpartition(".")
+            return self.line(around, own)
         return f"line {head}" if head and table else "the file"
 
     def told(self, name: str, nth: int, make: Callable[..., Any], /, *rows: Any, **given: Any) -> Any:

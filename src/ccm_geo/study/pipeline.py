@@ -13,7 +13,7 @@ import pandas as pd
 from ccm_geo import access, displacement, exposure, io, maps, planning, report, risk, scoring
 from ccm_geo.schemas import Note, notes_of
 
-from .rules import columns_kept, require_columns
+from .rules import columns_kept, is_money, require_columns
 from .settings import Settings
 
 
@@ -28,6 +28,9 @@ def _unwatched(name: str, seconds: float | None = None) -> None:
     del name, seconds
 
 
+Found = planning.Plan | planning.GoalPlan | planning.AdaptivePlan
+
+_FILES = {"map": "plan.html", "workbook": "plan.xlsx", "geopackage": "plan.gpkg"}
 _ABSENT = {
     "read_accidents": "accidents: harm is relative, so it orders areas but counts nothing",
     "read_displacement": "displaced people: nobody is expected to come home",
@@ -43,10 +46,13 @@ class Outcome:
 
     Parameters
     ----------
-    plan, facts, scores, harm
-        The tables; see `prioritize`, `score` and `expected_harm`.
-    goals
-        What each goal got, where the study has goals; see `prioritize_goals`.
+    found
+        What was planned: a `Plan`, a `GoalPlan` where the study has goals, an `AdaptivePlan` where its money
+        is uncertain.
+    facts, scores, harm
+        The tables; see `score` and `expected_harm`.
+    halt
+        What to do when the money stops; None where the study does not ask.
     comparison
         The same money spent down the list of the first score; see `Plan.against_ranking`.
     files
@@ -59,16 +65,21 @@ class Outcome:
         How long every stage took.
     """
 
-    plan: planning.Plan
+    found: Found
     facts: gpd.GeoDataFrame
     scores: Mapping[str, pd.DataFrame]
     harm: pd.DataFrame
-    goals: planning.GoalPlan | None
+    halt: planning.Halt | None
     comparison: planning.Comparison
     files: Mapping[str, Path]
     missing: tuple[str, ...]
     notes: tuple[Note, ...]
     seconds: Mapping[str, float]
+
+    @property
+    def plan(self) -> planning.Plan:
+        """The plan that map and tables show: where money is uncertain, that of the first scenario."""
+        return self.found if isinstance(self.found, planning.Plan) else self.found.plan
 
 
 @dataclass
@@ -121,25 +132,30 @@ def run_study(settings: Settings, out: Path, *, watch: Watch = _unwatched) -> Ou
     with stage("options"):
         options = _options(settings, facts, harm)
     with stage("plan"):
-        plan, goals = _planned(settings, options)
+        found = _planned(settings, options)
+    plan = found if isinstance(found, planning.Plan) else found.plan
     with stage("ranked list"):
         first = next(iter(scores.values()))["score"]
         comparison = plan.against_ranking(first.set_axis(facts["hazard_id"]))
-    files = _written(settings, out, tables, facts, scores, harm, plan, stage)
-    missing = tuple(text for name, text in _ABSENT.items() if not settings.asks_for(name))
-    notes = notes_of(facts, *tables.values(), *scores.values(), harm, options, plan)
-    return Outcome(
-        plan=plan,
+    halt = None
+    if settings.asks_for("halt"):
+        with stage("halt"):
+            asked = settings.options["halt"]
+            halt = planning.halt(plan, costs=settings.halt_costs, harm=harm, **asked)
+    outcome = Outcome(
+        found=found,
         facts=facts,
         scores=scores,
         harm=harm,
-        goals=goals,
+        halt=halt,
         comparison=comparison,
-        files=files,
-        missing=missing,
-        notes=notes,
+        files={kind: out / name for kind, name in _FILES.items()},
+        missing=tuple(text for name, text in _ABSENT.items() if not settings.asks_for(name)),
+        notes=notes_of(facts, *tables.values(), *scores.values(), harm, options, plan, found, halt),
         seconds=stage.seconds,
     )
+    _write(settings, tables, outcome, stage)
+    return outcome
 
 
 def read_tables(settings: Settings) -> dict[str, Any]:
@@ -175,12 +191,16 @@ def _options(settings: Settings, facts: gpd.GeoDataFrame, harm: pd.DataFrame) ->
     return options
 
 
-def _planned(settings: Settings, options: pd.DataFrame) -> tuple[planning.Plan, planning.GoalPlan | None]:
-    given = settings.options.get("prioritize", {})
-    if not settings.goals:
-        return planning.prioritize(options, settings.rules, **given), None
-    found = planning.prioritize_goals(options, settings.rules, settings.goals, **given)
-    return found.plan, found
+def _planned(settings: Settings, options: pd.DataFrame) -> Found:
+    def given(function: str) -> Mapping[str, Any]:
+        return settings.options.get(function, {})
+
+    if settings.funding is not None:
+        rules = [rule for rule in settings.rules if not is_money(rule)]
+        return planning.plan_under(options, settings.funding, rules, **given("plan_under"))
+    if settings.goals:
+        return planning.prioritize_goals(options, settings.rules, settings.goals, **given("prioritize"))
+    return planning.prioritize(options, settings.rules, **given("prioritize"))
 
 
 def _measured(settings: Settings, tables: Mapping[str, Any], stage: _Stages) -> gpd.GeoDataFrame:
@@ -249,48 +269,39 @@ def _cut_off(
         yield access.release_gain(trips, **given("release_gain"))
 
 
-def _written(
-    settings: Settings,
-    out: Path,
-    tables: Mapping[str, Any],
-    facts: gpd.GeoDataFrame,
-    scores: Mapping[str, pd.DataFrame],
-    harm: pd.DataFrame,
-    plan: planning.Plan,
-    stage: _Stages,
-) -> dict[str, Path]:
+def _write(settings: Settings, tables: Mapping[str, Any], made: Outcome, stage: _Stages) -> None:
     sources = [table for name, table in tables.items() if name != "hazards"]
-    files = {"map": out / "plan.html", "workbook": out / "plan.xlsx", "geopackage": out / "plan.gpkg"}
     with stage("map"):
         shown = dict(settings.options.get("map_plan", {}))
         if isinstance(shown.get("places"), (Path, list)):
             shown["places"] = io.read_population(shown["places"])
         drawn = maps.map_plan(
-            facts,
-            plan,
+            made.facts,
+            made.found,
             title=settings.title,
-            scores=next(iter(scores.values())),
+            scores=next(iter(made.scores.values())),
             admin=tables.get("admin"),
             roads=tables.get("roads"),
             population=tables["population"],
             sources=sources,
             **shown,
         )
-        drawn.save(files["map"])
+        drawn.save(made.files["map"])
     with stage("workbook"):
+        costs = [] if made.halt is None else [settings.halt_costs]
         report.write_report(
-            plan,
-            facts,
-            files["workbook"],
-            scores=scores,
-            harm=harm,
+            made.found,
+            made.facts,
+            made.files["workbook"],
+            scores=made.scores,
+            harm=made.harm,
+            halt=made.halt,
             sources=sources,
-            definitions=(*settings.definitions, settings.numbers),
+            definitions=(*settings.definitions, settings.numbers, *costs),
             title=settings.title,
         )
     with stage("GeoPackage"):
-        report.write_gpkg(facts, files["geopackage"], plan=plan, scores=scores)
-    return files
+        report.write_gpkg(made.facts, made.files["geopackage"], plan=made.found, scores=made.scores)
 
 
 def summary(outcome: Outcome, *, start: Path | None = None) -> str:
@@ -303,12 +314,9 @@ def summary(outcome: Outcome, *, start: Path | None = None) -> str:
     start
         Folder from which the files' paths are given; the current one where not given.
     """
-    lines = [
-        str(outcome.plan if outcome.goals is None else outcome.goals),
-        "",
-        _beside(outcome.comparison),
-        "",
-    ]
+    lines = [str(outcome.found), "", _beside(outcome), ""]
+    if outcome.halt is not None:
+        lines += [report.halt_told(outcome.halt, outcome.found), ""]
     if outcome.missing:
         lines += ["Not given to this study:", *[f"  {text}" for text in outcome.missing], ""]
     found = [note for note in outcome.notes if note.kind in {"repaired", "set aside", "dropped"}]
@@ -324,10 +332,14 @@ def summary(outcome: Outcome, *, start: Path | None = None) -> str:
     return "\n".join(lines)
 
 
-def _beside(comparison: planning.Comparison) -> str:
+def _beside(outcome: Outcome) -> str:
     """Say what a ranked list loses; it may win where it is held to fewer rules than the plan."""
+    comparison = outcome.comparison
     if comparison.lost >= 0:
-        return str(comparison).splitlines()[-1]
+        said = str(comparison).splitlines()[-1]
+        if isinstance(outcome.found, planning.AdaptivePlan):
+            return f"If '{outcome.found.funding.names[0]}' comes: {said}"
+        return said
     more = f"{-comparison.lost:,.4g} {comparison.benefit_unit} more"
     return (
         f"A ranked list comes to {more}, for {comparison.ranking_cost_usd:,.0f} USD; it is held to fewer "

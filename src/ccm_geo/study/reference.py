@@ -11,8 +11,13 @@ from ccm_geo import planning
 from ccm_geo.errors import DataError
 
 from .page import nearest
-from .rules import needed_by, parameters_of
+from .rules import WITHIN, needed_by, parameters_of
 from .settings import FUNCTIONS, LISTED, parameters
+
+_OF_SCENARIO = {
+    "name": "The scenario in which it happens; rows of one name come together.",
+    "probability": "Of the scenario, above 0 to 1, in one of its rows; what is left of 1 is the promise's.",
+}
 
 
 def describe_study(name: str = "") -> pd.DataFrame:
@@ -48,32 +53,44 @@ def describe_study(name: str = "") -> pd.DataFrame:
         raise DataError(f"study: there is no [{name}]; {nearest(name, known)}")
     make = known[name]
     told, needed = dict(_parameters_told(make)), needed_by(make)
-    defaults = inspect.signature(make).parameters
+    own = list(parameters_of(make) if name in LISTED or "." in name else parameters(make))
     keys = [
-        (key, "yes" if key in needed else "", _default(defaults, key), told.get(key, _elsewhere(name, key)))
-        for key in (parameters_of(make) if name in LISTED or "." in name else parameters(make))
+        (key, "yes" if key in needed else "", _default(make, key), told.get(key, _elsewhere(name, key)))
+        for key in dict.fromkeys([*own, *WITHIN.get(name, {})])
     ]
     return pd.DataFrame(keys, columns=["key", "needed", "default", "meaning"])
 
 
 def _tables() -> dict[str, Callable[..., Any]]:
     found: dict[str, Callable[..., Any]] = dict(FUNCTIONS)
-    for name, make in LISTED.items():
-        found[name] = make
-        if name == "Donors":
-            found["Donors.Grant"] = planning.Grant
-    return found
+    found |= LISTED
+    return {
+        name: call
+        for around, make in found.items()
+        for name, call in [
+            (around, make),
+            *((f"{around}.{own}", one) for own, one in WITHIN.get(around, {}).items()),
+        ]
+    }
 
 
 def _heading(name: str) -> str:
-    return f"[[{name}]]" if name.split(".", 1)[0] in LISTED else f"[{name}]"
+    return f"[[{name}]]" if name in LISTED or _is_row(name) else f"[{name}]"
+
+
+def _is_row(name: str) -> bool:
+    """Tell whether a table within another one may stand there several times."""
+    return "." in name and name != "halt.costs"
 
 
 def _first_line(make: Callable[..., Any]) -> str:
     return (inspect.getdoc(make) or "").split("\n\n", 1)[0].replace("\n", " ").replace("`", "")
 
 
-def _default(known: Any, key: str) -> str:
+def _default(make: Callable[..., Any], key: str) -> str:
+    if make is planning.HaltCosts:
+        return f"{planning.HALT.value(key):g}, a placeholder"
+    known = inspect.signature(make).parameters
     value = known[key].default if key in known else None
     blank = value is None or value is inspect.Parameter.empty or value in ("", ())
     if blank:
@@ -82,9 +99,10 @@ def _default(known: Any, key: str) -> str:
 
 
 def _elsewhere(name: str, key: str) -> str:
-    if (name, key) == ("Donors", "Grant"):
-        return "Each donor's money, in a table [[Donors.Grant]] of its own."
-    return ""
+    around, _, own = name.partition(".")
+    if key in WITHIN.get(name, {}):
+        return f"In a table {_heading(f'{name}.{key}')} of its own."
+    return _OF_SCENARIO.get(key, "") if around == "Funding" and own else ""
 
 
 def _parameters_told(make: Callable[..., Any]) -> Iterator[tuple[str, str]]:

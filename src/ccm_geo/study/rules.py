@@ -1,9 +1,10 @@
-"""The rules of a study: which there are, what each takes, and which columns of the facts they ask for."""
+"""The rules and the money of a study: what each takes, and which columns of the facts they ask for."""
 
 import inspect
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import fields
 from typing import Any
 
 from ccm_geo import planning
@@ -30,6 +31,19 @@ RULES: dict[str, Callable[..., Any]] = {
 }
 """What makes rules, by the name that it has in a study."""
 
+CUTS: dict[str, Callable[..., Any]] = {
+    cut.__name__: cut for cut in (planning.BudgetCut, planning.Freeze, planning.DonorLeaves)
+}
+"""What may happen to money, by the name that it has in a study."""
+
+WITHIN: dict[str, dict[str, Callable[..., Any]]] = {
+    "Donors": {"Grant": planning.Grant},
+    "Funding": CUTS,
+    "halt": {"costs": planning.HaltCosts},
+}
+"""Tables that stand within another one, such as ``[[Donors.Grant]]``."""
+
+_OF_SCENARIO = {"name": str, "probability": float}  # what a cut is given in a study, beside its own keys
 _TABLES_ONLY = {(planning.Compact, "by")}  # takes a table of pairs, which a study cannot give
 _STEPS = ("option_id", "hazard_id", "activity", "year", "state_now", "state_from", "state_to", "teams")
 _NUMBERS = ("cost_usd", "team_months", "benefit", "people", "placeholder", "lon", "lat")
@@ -42,7 +56,9 @@ def parameters_of(make: Callable[..., Any]) -> dict[str, Any]:
     """Give what a rule takes, with the types; the grants of `Donors` are tables of their own."""
     if make is planning.Donors:
         return {"Grant": list[Any] | dict[str, Any], "name": str}
-    return {
+    if make is planning.HaltCosts:
+        return {one.name: float | dict[str, Any] for one in fields(planning.HaltCosts)}
+    return (_OF_SCENARIO if make in CUTS.values() else {}) | {
         one.name: one.annotation
         for one in inspect.signature(make).parameters.values()
         if one.name != "_" and (make, one.name) not in _TABLES_ONLY
@@ -53,6 +69,14 @@ def needed_by(make: Callable[..., Any]) -> list[str]:
     """Name what a rule cannot do without."""
     if make is planning.Donors:
         return ["Grant"]
+    if make is planning.HaltCosts:
+        return []
+    if make in CUTS.values():
+        return ["name", *_without_default(make)]
+    return _without_default(make)
+
+
+def _without_default(make: Callable[..., Any]) -> list[str]:
     known = inspect.signature(make).parameters.values()
     return [one.name for one in known if one.default is one.empty and one.name != "_"]
 
@@ -83,6 +107,53 @@ def rules_of(tree: Mapping[str, Any], page: Page) -> tuple[planning.Rule, ...]:
                 rule = page.told(name, nth, make, **spelled_out(make, row))
                 made += [rule] if isinstance(rule, planning.Rule) else rule
     return tuple(made)
+
+
+def funding_of(
+    tree: Mapping[str, Any], rules: Iterable[planning.Rule], page: Page
+) -> planning.Funding | None:
+    """Make the scenarios of a study's money; None where it is certain.
+
+    Raises
+    ------
+    DataError
+        If there is no money, or the scenarios do not fit it; names the line of the table.
+    """
+    if "Funding" not in tree:
+        return None
+    given = {key: value for key, value in tree["Funding"].items() if key not in CUTS}
+    chances: dict[str, float] = {}
+    happens: dict[str, list[Any]] = {}
+    for kind, rows in tree["Funding"].items():
+        for nth, row in enumerate(listed(rows) if kind in CUTS else []):
+            own = dict(row)
+            name = own.pop("name")
+            page.told(f"Funding.{kind}", nth, _note_chance, chances, name, own.pop("probability", None))
+            happens.setdefault(name, []).append(page.told(f"Funding.{kind}", nth, CUTS[kind], **own))
+    page.told("Funding", 0, _require_chances, happens, chances)
+    cuts = {name: (chances[name], tuple(several)) for name, several in happens.items()}
+    return page.told("Funding", 0, planning.Funding.around, filter(is_money, rules), cuts, **given)
+
+
+def is_money(rule: planning.Rule) -> bool:
+    """Tell whether a rule is money that may be cut."""
+    return isinstance(rule, planning.Donors) or (isinstance(rule, planning.Budget) and rule.of == "cost_usd")
+
+
+def _note_chance(chances: dict[str, float], name: str, probability: float | None) -> None:
+    if probability is None:
+        return
+    if chances.setdefault(name, probability) != probability:
+        raise DataError(
+            f"scenario {name!r} has probability {chances[name]:g} and {probability:g}; rows of one name come "
+            "together, so give it once"
+        )
+
+
+def _require_chances(happens: Iterable[str], chances: Mapping[str, float]) -> None:
+    for name in happens:
+        if name not in chances:
+            raise DataError(f"scenario {name!r} has no probability; give it above 0 to 1")
 
 
 def spelled_out(make: Callable[..., Any], row: Mapping[str, Any]) -> dict[str, Any]:

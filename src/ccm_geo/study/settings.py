@@ -4,6 +4,7 @@ A table ``[people_near]`` holds what is given to `people_near`, a table ``[[Budg
 ``title``, ``years`` and ``score`` stand at the top because several functions take them.
 """
 
+import datetime as dt
 import difflib
 import functools
 import inspect
@@ -23,7 +24,7 @@ from ccm_geo.errors import DataError, SourceError
 from ccm_geo.planning.activities import read_activities
 
 from .page import Page, listed, nearest, parsed
-from .rules import RULES, needed_by, parameters_of, rules_of
+from .rules import CUTS, RULES, WITHIN, funding_of, needed_by, parameters_of, rules_of
 
 _GIVEN: dict[
     Callable[..., Any], tuple[str, ...]
@@ -50,10 +51,25 @@ _GIVEN: dict[
     planning.list_options: ("facts", "activities", "harm", "years"),
     planning.visiting_teams: ("options",),
     planning.prioritize: ("options", "rules"),
+    planning.Funding.around: ("money", "cuts"),
+    planning.plan_under: ("options", "funding", "rules"),
+    planning.halt: ("plan", "costs", "harm"),
     maps.map_plan: ("facts", "plan", "scores", "admin", "roads", "population", "sources", "title"),
-    report.write_report: ("plan", "facts", "path", "scores", "harm", "sources", "definitions", "title"),
+    report.write_report: (
+        "plan",
+        "facts",
+        "path",
+        "scores",
+        "harm",
+        "halt",
+        "sources",
+        "definitions",
+        "title",
+    ),
 }
-FUNCTIONS: dict[str, Callable[..., Any]] = {call.__name__: call for call in _GIVEN}
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "Funding" if call == planning.Funding.around else call.__name__: call for call in _GIVEN
+}
 """What a study calls, by the name of its table."""
 
 LISTED: dict[str, Callable[..., Any]] = {**RULES, "Goal": planning.Goal}
@@ -73,6 +89,18 @@ _NEEDS = {  # what a measure or rule cannot be had without, beside what every pl
     "detour": ("read_facilities", "read_roads"),
     "release_gain": ("read_facilities", "read_roads"),
     "moving_teams": ("visiting_teams",),
+    "plan_under": ("Funding",),
+}
+_APART = {  # what one study cannot have both of, and why
+    ("Funding", "Goal"): "plan_under has one goal, the benefit; take one away",
+    ("Funding", "prioritize"): "call it [plan_under]",
+}
+_OWN = {  # a number of the study's own, as far as it does not say where it comes from
+    "source": "given by the planner",
+    "year": None,
+    "country": "",
+    "confidence": "low",
+    "placeholder": False,
 }
 _KNOWN = (*_TOP, *FUNCTIONS, *LISTED, *_SCORES, "HARM", "Activity")
 
@@ -99,6 +127,10 @@ class Settings:
         What the plan must keep, and what hazards bring together.
     goals
         What to plan for, one after the other; the benefit alone where empty.
+    funding
+        What money may come; None where the money among the rules is certain.
+    halt_costs
+        What stopping costs, if the money stops.
     options
         Parameters by function name.
     """
@@ -111,6 +143,8 @@ class Settings:
     activities: tuple[planning.Activity, ...] = planning.ACTIVITIES
     rules: tuple[planning.Rule, ...] = ()
     goals: tuple[planning.Goal, ...] = ()
+    funding: planning.Funding | None = None
+    halt_costs: planning.HaltCosts = planning.HALT
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def asks_for(self, function: str) -> bool:
@@ -145,21 +179,25 @@ def read_study(path: str | os.PathLike[str]) -> Settings:
     text, tree = parsed(file)
     page = Page(file, text)
     faults = [*_unknown(tree, page), *_absent(tree)]
+    faults = faults or _out_of_place(tree, page)
     if faults:
         raise DataError(f"{file.name}: {len(faults)} fault{'s' if len(faults) > 1 else ''}", faults)
-    options = {name: dict(tree[name]) for name in FUNCTIONS if name in tree}
+    options = {name: _outer(name, tree[name]) for name in FUNCTIONS if name in tree}
+    rules = rules_of(tree, page)
     return Settings(
         path=file,
         title=tree.get("title", "Clearance plan"),
         years=tuple(tree["years"]),
         definitions=_definitions(tree, page),
-        numbers=_numbers(tree, page),
+        numbers=_numbers("HARM", tree.get("HARM", {}), HARM, page),
         activities=_activities(tree, page),
-        rules=rules_of(tree, page),
+        rules=rules,
         goals=tuple(
             page.told("Goal", nth, planning.Goal, **row)
             for nth, row in enumerate(listed(tree.get("Goal", [])))
         ),
+        funding=funding_of(tree, rules, page),
+        halt_costs=_numbers("halt.costs", tree.get("halt", {}).get("costs", {}), planning.HALT, page),
         options={name: _located(given, file.parent, page, name) for name, given in options.items()},
     )
 
@@ -179,14 +217,15 @@ def _unknown(tree: Mapping[str, Any], page: Page) -> list[str]:
     faults: list[str] = []
     for name, value in tree.items():
         if name not in _KNOWN:
-            table = isinstance(value, (dict, list)) and not _plain_list(value)
-            line = page.line(name) if table else page.line("", name)
+            line = page.line("", name) if _plain(value) else page.line(name)
             faults.append(f"{line}: there is no [{name}]; {nearest(name, _KNOWN)}")
         elif name in _TOP:
             faults += _misfits_at_top(name, value, page)
         elif name in FUNCTIONS:
-            faults += _misfits(name, value, parameters(FUNCTIONS[name]), page)
+            known = parameters(FUNCTIONS[name]) | WITHIN.get(name, {})
+            faults += _misfits(name, _outer(name, value), known, page)
             faults += _lacking(name, value, page)
+            faults += _misfits_within(name, value, page)
         elif name in LISTED:
             faults += _misfits_of_rule(name, listed(value), page)
         elif name in _SCORES:
@@ -194,8 +233,25 @@ def _unknown(tree: Mapping[str, Any], page: Page) -> list[str]:
     return faults
 
 
-def _plain_list(value: Any) -> bool:
-    return isinstance(value, list) and not any(isinstance(one, dict) for one in value)
+def _outer(name: str, value: Any) -> Any:
+    """Leave out the tables that stand within one."""
+    within = WITHIN.get(name, {})
+    return {k: v for k, v in value.items() if k not in within} if isinstance(value, dict) else value
+
+
+def _misfits_within(name: str, value: Any, page: Page) -> list[str]:
+    given = value if isinstance(value, dict) else {}
+    return [
+        fault
+        for key, make in WITHIN.get(name, {}).items()
+        for nth, row in enumerate(listed(given.get(key, [])))
+        for fault in _misfits_and_gaps(f"{name}.{key}", make, row, page, nth)
+    ]
+
+
+def _plain(value: Any) -> bool:
+    """Tell a key's value from a table or rows of tables."""
+    return not any(isinstance(one, dict) for one in listed(value))
 
 
 def _misfits(name: str, given: Any, known: Mapping[str, Any], page: Page, nth: int = 0) -> list[str]:
@@ -205,6 +261,7 @@ def _misfits(name: str, given: Any, known: Mapping[str, Any], page: Page, nth: i
     for key, value in given.items():
         line = page.line(name, key, nth)
         if key not in known:
+            line = line if _plain(value) else page.line(f"{name}.{key}")
             faults.append(f"{line}: [{name}] has no key {key}; {nearest(key, known)}")
         elif value == {} and key == "amount":
             cure = "give money by year, like {2027 = 1_000_000}"
@@ -272,6 +329,7 @@ def _misfits_at_top(name: str, value: Any, page: Page) -> list[str]:
 
 _KINDS: tuple[tuple[type, Any, str], ...] = (
     (str, str, "a text"),
+    (dt.date, dt.date, "a day without quotes, like 2028-07-01"),
     (bool, bool, "true or false"),
     (int, int, "a whole number"),
     (float, (int, float), "a number"),
@@ -320,10 +378,41 @@ def _absent(tree: Mapping[str, Any]) -> list[str]:
         for other in others
         if name in tree and other not in tree
     ]
+    faults += [
+        f"[{one}] and [{other}] cannot stand in one study: {why}"
+        for (one, other), why in _APART.items()
+        if one in tree and other in tree
+    ]
     if "years" not in tree:
         faults.append("years is missing: name the years of the plan, like years = [2027, 2028, 2029]")
     if not any(name in tree for name in RULES):
         faults.append("there is no rule: give at least [[Budget]] with its amount")
+    return faults
+
+
+def _out_of_place(tree: Mapping[str, Any], page: Page) -> list[str]:
+    """Say what is of the right kind and yet cannot be, before anything is read or planned."""
+    faults, years = [], tree["years"]
+    funding, halt = tree.get("Funding"), tree.get("halt")
+    if funding is not None:
+        if not tree.keys() & {"Budget", "Donors"}:
+            cure = "give [[Budget]] or [[Donors.Grant]]"
+            faults.append(f"{page.line('Funding')}: [Funding] finds no money that could be cut; {cure}")
+        if not any(map(funding.get, CUTS)):
+            faults.append(f"{page.line('Funding')}: [Funding] has no {' or '.join(CUTS)}; it needs one")
+        known = funding["known_from"]
+        if not years[0] < known <= years[-1]:
+            cure = f"give a year of the plan after the first one, {years[0]}"
+            faults.append(f"{page.line('Funding', 'known_from')}: [Funding] known_from = {known}: {cure}")
+    if halt is not None:
+        if not years[0] <= halt["on"].year <= years[-1]:
+            cure = f"give a day in the years of the plan, {years[0]} to {years[-1]}"
+            faults.append(f"{page.line('halt', 'on')}: [halt] on = {halt['on']}: {cure}")
+        faults += [
+            f"{page.line('halt', key)}: [halt] {key} = {halt[key]}: give a number of 0 or more"
+            for key in ("notice_weeks", "money")
+            if not halt[key] >= 0
+        ]
     return faults
 
 
@@ -357,19 +446,20 @@ def _activities(tree: Mapping[str, Any], page: Page) -> tuple[planning.Activity,
     return tuple(known)
 
 
-def _numbers(tree: Mapping[str, Any], page: Page) -> HarmNumbers:
-    given = tree.get("HARM", {})
+def _numbers(name: str, given: Any, known: Any, page: Page) -> Any:
+    """Put the study's own numbers, each with its source, in the place of those that ship."""
+    fields = [one for one in known.__dataclass_fields__ if one != "beliefs"]
     changed = {}
-    for name, row in given.items() if isinstance(given, dict) else ():
-        if name == "beliefs" or name not in HARM.__dataclass_fields__ or not isinstance(row, dict):
-            fields = [one for one in HARM.__dataclass_fields__ if one != "beliefs"]
-            raise DataError(
-                f"{page.file.name}: {page.line('HARM', name)}: [HARM.{name}]: {nearest(name, fields)}"
+    for key, row in given.items() if isinstance(given, dict) else ():
+        if key not in fields or not isinstance(row, (dict, int, float)):
+            cure = (
+                "give a number, or a table with value and source" if key in fields else nearest(key, fields)
             )
-        whole = {"placeholder": False, **row}
-        make = functools.partial(replace, getattr(HARM, name))
-        changed[name] = page.told(f"HARM.{name}", 0, make, **whole)
-    return page.told("HARM", 0, functools.partial(replace, HARM), **changed)
+            raise DataError(f"{page.file.name}: {page.line(name, key)}: [{name}.{key}]: {cure}")
+        own = row if isinstance(row, dict) else {"value": row}
+        make = functools.partial(replace, getattr(known, key), **_OWN)
+        changed[key] = page.told(f"{name}.{key}", 0, make, **own)
+    return page.told(name, 0, functools.partial(replace, known), **changed)
 
 
 def _located(given: Mapping[str, Any], folder: Path, page: Page, name: str) -> dict[str, Any]:

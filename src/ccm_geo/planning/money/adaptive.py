@@ -96,6 +96,11 @@ class AdaptivePlan:
     benefit_unit: str = "accidents averted"
 
     @property
+    def plan(self) -> Plan:
+        """The plan for the first scenario, which is what is promised: maps and tables show this one."""
+        return self.plans[self.funding.names[0]]
+
+    @property
     def gap(self) -> float:
         """How much better another plan could be at most, as a share of the bound."""
         return max(0.0, (self.bound - self.objective) / self.bound) if self.bound > 0 else 0.0

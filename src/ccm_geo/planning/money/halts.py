@@ -405,7 +405,7 @@ def _opening(stop: Halt) -> list[str]:
     sites = int(counts.drop("risk education", errors="ignore").sum())
     spent = stop.actions.groupby("action")["cost_usd"].sum()
     given = f"{stop.notice_weeks:g} weeks' notice and {stop.money:,.0f} USD to stop"
-    lines = [f"On {day} the money stops, with {given}.", f"Work is under way on {sites:,} areas."]
+    lines = [f"On {day} the money stops, with {given}.", f"Work is under way on {_areas(sites)}."]
     told = {
         "finish": "Finish {} of them for {} USD{}.",
         "close and mark": "Close and mark {} of them for {} USD{}; the land stays hazardous.",
@@ -419,10 +419,14 @@ def _opening(stop: Halt) -> list[str]:
     taught = stop.actions[stop.actions["action"] == "risk education"]
     if len(taught):
         lines.append(
-            f"Start risk education at once near {len(taught):,} areas, where {taught['people'].sum():,.0f} "
+            f"Start risk education at once near {_areas(len(taught))}, where {taught['people'].sum():,.0f} "
             f"people live, for {spent['risk education']:,.0f} USD: {_first(taught)}."
         )
     return lines
+
+
+def _areas(count: int) -> str:
+    return f"{count:,} area{'' if count == 1 else 's'}"
 
 
 def _first(rows: pd.DataFrame) -> str:
@@ -443,21 +447,22 @@ def _staff(stop: Halt) -> list[str]:
 
 def _left(stop: Halt) -> list[str]:
     exposed = stop.exposed
-    hidden = f"{stop.uncounted:,} more areas are hazardous though nobody is counted near them."
+    more = f"{stop.uncounted:,} more {'area is' if stop.uncounted == 1 else 'areas are'}"
+    hidden = f"{more} hazardous though nobody is counted near them."
     if exposed.empty:
         known = f"No area in the plan's options has {stop.unit} left that are known."
         return [known, hidden] if stop.uncounted else [known]
-    who = f"{exposed['people'].sum():,.0f} people near {len(exposed):,} areas"
+    who = f"{exposed['people'].sum():,.0f} people near {_areas(len(exposed))}"
     idle = f"{stop.harm_idle:.3g} if nothing were done with the money"
     lines = [f"Left exposed: {who}, with about {stop.harm_left:.3g} {stop.unit} a year ({idle})."]
     named = stop.by_region.dropna(subset=["adm1"]).head(_SHOWN)
     lines += [
-        f"  {r['adm1']}: {r['people']:,.0f} people, {r['hazards']:,} areas, {r['harm_left']:.2g} a year"
+        f"  {r['adm1']}: {r['people']:,.0f} people, {_areas(r['hazards'])}, {r['harm_left']:.2g} a year"
         for r in named.to_dict("records")
     ]
     begun = exposed[exposed["standing"].isin(["closed and marked", "stays open", "planned, not begun"])]
     if len(begun):
-        where = f"{len(begun):,} areas where the plan promised work that does not come"
+        where = f"{_areas(len(begun))} where the plan promised work that does not come"
         lines.append(f"  {begun['harm_left'].sum():.2g} a year of it near {where}: {_first(begun)}.")
     return [*lines, hidden] if stop.uncounted else lines
 

@@ -290,9 +290,9 @@ class Funding:
             By name: probability and the cut, or several cuts that come together. What is left of the
             probability is that of the promise.
         known_from
-            As in the class.
+            First calendar year whose decisions can wait until it is known what comes.
         promised
-            What to call the promise.
+            What to call the scenario in which everything comes.
         """
         base = (money,) if isinstance(money, Rule) else tuple(money)
         named = {c.donor for _, given in cuts.values() for c in _several(given) if c.donor}

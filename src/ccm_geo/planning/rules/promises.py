@@ -14,7 +14,7 @@ from ccm_geo.planning.listing import Floats, Ints, Listing, Mask, Where, leads_o
 from ccm_geo.planning.model import Compiled, Family, Marks
 from ccm_geo.schemas import Note
 
-from .limits import Rule, listed, rows_where
+from .limits import Rule, joined, listed, rows_where
 
 
 def named_hazards(listing: Listing, hazards: Sequence[str], asker: str) -> Ints:
@@ -182,6 +182,8 @@ class After(Rule):
     --------
     >>> After("ROUTE-9", ["HA-1", "HA-2"]).title
     'After ROUTE-9'
+    >>> After({"activity": ["nts", "ts"]}, {"activity": "clearance"}, within="hazard_id").title
+    'After activity nts or ts'
     """
 
     first: str | Sequence[str] | Where
@@ -205,7 +207,7 @@ class After(Rule):
     def title(self) -> str:
         """Its name in messages and tables."""
         side = self.first
-        said = listed(f"{k} {v}" for k, v in side.items()) if isinstance(side, Mapping) else listed(side)
+        said = listed(_sorted_out(side) if isinstance(side, Mapping) else side)
         return self.name or f"After {said}"
 
     def fitted(self, listing: Listing, rules: tuple[Rule, ...]) -> tuple["After", list[Note]]:  # noqa: ARG002 - as in Rule
@@ -358,6 +360,11 @@ class After(Rule):
             for option, moment in zip(late["option_id"], _moments(late), strict=True)
             if moment < since
         ]
+
+
+def _sorted_out(where: Where) -> list[str]:
+    """Columns with the values asked for, in words."""
+    return [f"{k} {joined([v] if np.isscalar(v) else v, ' or ')}" for k, v in where.items()]
 
 
 def _work(rows: pd.DataFrame) -> str:
