@@ -206,7 +206,7 @@ def arrivals_near(
     gone = shapely.is_missing(hazards.geometry.to_numpy()) | hazards.geometry.is_empty.to_numpy()
     if np.isnan(values[~gone]).any():
         where = np.flatnonzero(np.isnan(values) & ~gone)
-        text = "Arrivals are unknown: the hazard lies outside the population layer."
+        text = "Arrivals are unknown: the hazard lies outside the population layer"
         notes = (*notes, Note("hazards", "unknown", text, len(where), tuple(str(i + 1) for i in where)))
     values = np.where(gone, np.nan, np.maximum(values, 0.0))  # no minus zero from rounding
     out = pd.Series(values, index=hazards.index, name="arrivals")
@@ -273,9 +273,9 @@ def _expected(
     expected = np.where(may & ~blank, heads * used * first_year_share, 0.0)
     home = moves["group"].eq("returnee").to_numpy()
     said = (
-        (blank, "unknown", "No number of people; the rows are left out, not counted as zero."),
-        (silent, "assumed", f"No intend_return_share; return_share {return_share} was used."),
-        (home, "advice", f"{np.nansum(heads[home]):,.0f} returnees are home already and are no arrivals."),
+        (blank, "unknown", "No number of people; the rows are left out, not counted as zero"),
+        (silent, "assumed", f"No intend_return_share; return_share {return_share} was used"),
+        (home, "advice", f"{np.nansum(heads[home]):,.0f} returnees are home already and are no arrivals"),
     )
     notes = [
         Note("displacement", kind, text, int(who.sum()), tuple(str(i + 1) for i in np.flatnonzero(who)))
@@ -283,9 +283,9 @@ def _expected(
         if who.any()
     ]
     if expected.sum() == 0:
-        notes.append(Note("displacement", "advice", "Nobody is expected to come home: arrivals are 0."))
+        notes.append(Note("displacement", "advice", "Nobody is expected to come home: arrivals are 0"))
     elif first_year_share == FIRST_YEAR_SHARE.value:
-        text = f"first_year_share is {first_year_share:.3g}: {FIRST_YEAR_SHARE.source}."
+        text = f"first_year_share is {first_year_share:.3g}: {FIRST_YEAR_SHARE.source}"
         notes.append(Note("displacement", "assumed", text, int((expected > 0).sum())))
     return expected, tuple(notes)
 
@@ -298,7 +298,7 @@ def _placed(total: float, home: float, drawn: float) -> tuple[Note, ...]:
     )
     if lost > 0.5:
         text += f"; {lost:,.0f} found no place (no origin, and no site or nobody living within range)"
-    return (Note("displacement", "unknown" if lost > 0.5 else "advice", text + "."),)
+    return (Note("displacement", "unknown" if lost > 0.5 else "advice", text),)
 
 
 def _land(hazards: gpd.GeoDataFrame, within_m: float) -> _Land:
@@ -343,7 +343,7 @@ def _empty_districts(empty: npt.NDArray[np.bool_], returning: Array) -> tuple[No
         return ()
     text = (
         f"The population layer has nobody in {empty.sum()} districts of origin: "
-        f"{returning[empty].sum():,.0f} people coming home were spread by area instead."
+        f"{returning[empty].sum():,.0f} people coming home were spread by area instead"
     )
     return (Note("displacement", "assumed", text, int(empty.sum())),)
 
@@ -490,5 +490,5 @@ def _gravity_notes(rows: int, graph: RoadGraph | None, gravity: Gravity) -> tupl
     text = (
         f"The origin is unknown or its district was not given (admin=): people were spread by gravity {way}"
     )
-    text += f"; placeholders to replace: {listed}." if listed else "."
+    text += f"; placeholders to replace: {listed}" if listed else ""
     return (Note("displacement", "assumed", text, rows),)

@@ -283,15 +283,15 @@ def _seen(
     shared, notes = _shared(facts, accidents, within_m)
     if np.isnan(shared).all():
         text = (
-            "No accidents are known: harm is relative. It ranks hazards and says nothing about how many "
-            "accidents there will be. Give accidents= or the column accidents_near."
+            "No accidents are known: harm is relative, it ranks hazards and says nothing about how many "
+            "accidents there will be; give accidents= or the column accidents_near"
         )
         return _Seen(shared, math.nan, (*notes, Note("harm", "unknown", text, len(facts))))
     years = observed_years or (_dated(accidents) if accidents is not None else None)
     if observed_years is None:
         origin = "taken from the accidents' dates" if years else "assumed, as no dates are at hand"
         years = years or numbers.observed_years.value
-        text = f"The accidents were recorded over {years:.3g} years, {origin}: give observed_years=."
+        text = f"The accidents were recorded over {years:.3g} years, {origin}: give observed_years="
         notes = (*notes, Note("harm", "assumed", text))
     return _Seen(shared, float(years or math.nan), notes)
 
@@ -321,14 +321,14 @@ def _split(
     share = 1 / np.bincount(who, minlength=len(points))[who]
     placed = ~(shapely.is_missing(points) | shapely.is_empty(points))
     if len(points) and not placed.any():
-        text = "No accident has a place, so none can be told near any hazard."
+        text = "No accident has a place, so none can be told near any hazard"
         return np.full(len(facts), np.nan), (Note("accidents", "unknown", text, len(points)),)
     far = int(placed.sum()) - len(np.unique(who))
     notes: tuple[Note, ...] = ()
     if far:
         text = (
             f"{far} of {placed.sum()} accidents lie within {within_m:g} m of no hazard and are not in the "
-            "harm: there may be areas that are not on the map."
+            "harm: there may be areas that are not on the map"
         )
         notes = (Note("accidents", "advice", text, far),)
     return np.bincount(where, weights=share, minlength=len(facts)).astype(float), notes
@@ -340,7 +340,7 @@ def _counted(facts: pd.DataFrame, within_m: float) -> tuple[Array, tuple[Note, .
     some = np.flatnonzero(counts > 0)
     if not len(some):
         return counts, ()
-    cure = "give accidents= to count each accident once."
+    cure = "give accidents= to count each accident once"
     if not isinstance(facts, gpd.GeoDataFrame) or facts.crs is None:
         text = f"An accident near several hazards counts for each of them: {cure}"
         return counts, (Note("harm", "assumed", text, len(some)),)
@@ -418,12 +418,12 @@ def _people_notes(facts: pd.DataFrame, residents: Array) -> tuple[Note, ...]:
         named = ", ".join(str(facts["hazard_id"].iloc[i]) for i in blank[:5])
         text = (
             f"The people near are not known ({named}{', ...' if len(blank) > 5 else ''}): no harm is given "
-            "but what recorded accidents show."
+            "but what recorded accidents show"
         )
         notes.append(Note("harm", "unknown", text, len(blank), tuple(str(i + 1) for i in blank)))
     without = np.flatnonzero(np.isnan(_column(facts, "arrivals")))
     if len(without):
-        text = "Arrivals are not known: harm counts residents only, so it is too low where people come home."
+        text = "Arrivals are not known: harm counts residents only, so it is too low where people come home"
         rows = () if "arrivals" not in facts else tuple(str(i + 1) for i in without)
         notes.append(Note("harm", "unknown", text, len(without), rows))
     return tuple(notes)
@@ -462,7 +462,7 @@ def _passing(residents: Array, chance: Array, rate: Array, seen: _Seen) -> tuple
         return np.zeros(len(residents)), ()
     text = (
         "Accidents are recorded where no resident is counted within reach: people come from farther away, or "
-        "the population layer misses them. Harm is at least the accidents a year that were recorded."
+        "the population layer misses them; harm is at least the accidents a year that were recorded"
     )
     rows = tuple(str(i + 1) for i in np.flatnonzero(where))
     added = np.where(where, accidents / (seen.years * chance * rate), 0.0)
@@ -493,7 +493,7 @@ def _given(completeness: float, first_year_share: float, seen: _Seen, there: _Pe
     if there.arriving:
         rows.append(("first_year_share", first_year_share, FIRST_YEAR_SHARE))
     return tuple(
-        Note("harm", "assumed", f"{name} is {value:.3g}: {_whence(value, default)}.")
+        Note("harm", "assumed", f"{name} is {value:.3g}: {_whence(value, default)}")
         for name, value, default in rows
     )
 
@@ -518,5 +518,5 @@ def _placeholders(facts: pd.DataFrame, seen: _Seen, numbers: HarmNumbers) -> tup
     if used.empty:
         return ()
     listed = "; ".join(f"{name} {value:.3g}" for name, value in used["value"].items())
-    text = f"Harm rests on placeholders that the national authority must replace: {listed}."
+    text = f"Harm rests on placeholders that the national authority must replace: {listed}"
     return (Note("harm", "assumed", text),)

@@ -288,21 +288,21 @@ def _notes(
     scored: npt.NDArray[np.bool_],
 ) -> tuple[Note, ...]:
     name, count = definition.name, len(facts)
-    notes = [Note("scores", "assumed", f"{name}: {definition.standing}.", count)]
+    notes = [Note("scores", "assumed", f"{name}: {definition.standing}", count)]
     for factor, here in zip(factors, known.T, strict=True):
         column, blank = factor.column, int((~here).sum())
         if column not in facts:
-            text = f"{name}: there is no column {column}, so the score rests on the other factors."
+            text = f"{name}: there is no column {column}, so the score rests on the other factors"
             notes.append(Note("scores", "unknown", text, count))
         elif blank:
             where = np.flatnonzero(~here)
             text = (
-                f"{name}: {column} is not known{_strange(facts[column], factor)}; named in missing, not zero."
+                f"{name}: {column} is not known{_strange(facts[column], factor)}; named in missing, not zero"
             )
             notes.append(Note("scores", "unknown", text, blank, tuple(str(i + 1) for i in where)))
     if not scored.all():
         where = np.flatnonzero(~scored)
-        text = f"{name}: too little is known for a score; the class is '{NOT_SCORED}'."
+        text = f"{name}: too little is known for a score; the class is '{NOT_SCORED}'"
         notes.append(Note("scores", "unknown", text, len(where), tuple(str(i + 1) for i in where)))
     return tuple(notes)
 

@@ -19,7 +19,7 @@ from .listing import Floats, Listing, Mask
 from .model import Family, Model, build
 from .plan import Plan
 from .reasons import reasons_of
-from .rules.limits import Rule
+from .rules.limits import Rule, listed
 
 _SAME = 1e-9  # bound and benefit nearer than this share are the same number, rounded differently
 
@@ -145,7 +145,9 @@ def _afterthoughts(table: pd.DataFrame) -> list[Note]:
             (table["state_from"].astype(str) == "suspected") & (table["state_to"].astype(str) == "released")
         ]
         if len(bold):
-            text = f"{len(bold):,} suspected areas (SHA) are cleared unsurveyed; IMAS asks for survey first"
+            by = f" ({listed(bold['activity'].astype(str).unique())})" if "activity" in bold else ""
+            areas = "1 suspected area (SHA) is" if len(bold) == 1 else f"{len(bold):,} suspected areas (SHA) are"
+            text = f"{areas} cleared unsurveyed{by}; IMAS asks for survey first"
             notes.append(Note("plan", "advice", text, len(bold), tuple(bold["hazard_id"].astype(str)[:50])))
     if "placeholder" in table and table["placeholder"].any():
         count = int(table["placeholder"].sum())

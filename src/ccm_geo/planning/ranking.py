@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from .plan import Plan
 
 
+_NEARLY = 0.95  # of the plan's money; a list that spends less meets other limits first
+
+
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
     """A plan beside the same money spent down a ranked list.
@@ -67,7 +70,12 @@ class Comparison:
         wide = [max(len(r[i]) for r in rows) for i in range(3)]
         lines = [f"{a:<{wide[0]}}  {b:>{wide[1]}}  {c:>{wide[2]}}" for a, b, c in rows]
         lost = f"{self.lost:,.4g} {unit} ({self.lost_share:.0%})"
-        verdict = f"The same money spent down the ranked list loses {lost}."
+        verdict = f"The same money spent down the ranked list loses {lost}"
+        if self.ranking_cost_usd < _NEARLY * self.plan_cost_usd:
+            verdict += (
+                f"; it can spend only {self.ranking_cost_usd:,.0f} USD of it before other limits stop it"
+            )
+        verdict += "."
         return "\n".join([*lines, verdict])
 
 
