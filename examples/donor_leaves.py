@@ -32,7 +32,7 @@ funding = ccm.Funding.around(promised, {"the largest donor leaves": (0.4, leaves
 left = funding.money("the largest donor leaves")[0].amount
 print(f"It would pay until {leaves.last_day}: {left[2028]:,.0f} USD in 2028, then {left[2029]:,.0f} a year.")
 
-survey_first = ccm.After({"activity": ["nts", "ts"]}, {"activity": "clearance"}, within="hazard_id")
+survey_first = ccm.After({"activity": ["nts", "ts"]}, {"activity": ["clearance", "bac"]}, within="hazard_id")
 plan = ccm.plan_under(options, funding, [survey_first], gap=1e-3, seconds=6)
 print(plan)
 

@@ -30,13 +30,13 @@ facts["community"] = nearest[~nearest.index.duplicated()]
 harm = ccm.expected_harm(facts, years=range(2027, 2032), accidents=accidents)
 options = ccm.list_options(facts, ccm.ACTIVITIES, harm, keep=["community"])
 money = {2027: 600_000, 2028: 450_000, 2029: 450_000, 2030: 400_000, 2031: 400_000}
-teams = ["ts", "clearance", "bac"]
+clear = ["clearance", "bac"]
 under_way = ["MR-07-0063", "MR-07-0103"]
 rules = [
     ccm.Budget(money, carry_over=True),
-    ccm.Capacity(12, by="adm2", where={"activity": teams}, season=8, name="Teams"),
+    ccm.Capacity(12, by="adm2", where={"activity": ["ts", *clear]}, season=8, name="Teams"),
     ccm.Share("adm2", at_least=0.1),
-    ccm.After({"activity": ["nts", "ts"]}, {"activity": "clearance"}, within="hazard_id", name="Survey"),
+    ccm.After({"activity": ["nts", "ts"]}, {"activity": clear}, within="hazard_id", name="Survey"),
     ccm.Complete("community", bonus=0.05),  # in accidents averted: what its last area released is worth
     ccm.Deadline(2031, share=0.45),
     ccm.LockIn(under_way, activity="ts", year=2027),

@@ -39,9 +39,11 @@ SAID = {
         r"2027 +[\d,]+\n +2028 +[\d,]+\n +2029 +[\d,]+\n +in all [\d,]+ people of [\d,]+\.",
     ),
     "five_years": (
-        r"work on \d+ of 282 hazards for 2,(29\d|300),\d{3} USD",
-        r"Complete community: \d+ of them, worth [\d.]+ more",
+        r"work on \d+ of 282 hazards for 2,(2[89]\d|300),\d{3} USD",
+        r"Complete community: \d+ of them, worth [\d.]+ accidents averted more",
         r"Budget up to 2031: [\d,]+ of 2,300,000 used",
+        r"At the end of 2031: \d+ hazards released, \d+ hazards on the way",
+        r"Survey: kept on \d+ hazards",
         r"Teams: \d+ of 30 limits bind, as the season allows",
         r"Deadline 2031: 1,\d{3} ha released in time, 1,032 asked for",
         r"Finish MR-07-0063, MR-07-0103 by 2028: all brought to the last state",

@@ -170,3 +170,14 @@ def test_survey_before_clearance_leaves_few_on_the_edge(two_fields):
     assert out.loc["C7", "reason"].startswith(
         "not in the plan: its best chance (nts 2027, clearance 2027) would avert 1.5 accidents for 30 USD"
     )
+
+
+def test_years_in_a_row_are_told_as_one_span(two_fields):
+    again = pd.DataFrame([marking("B", year, 1.0, 0.5) for year in (2028, 2029, 2031)])
+    later = two_fields[two_fields["hazard_id"] == "A"].assign(
+        option_id=lambda t: t["option_id"] + " late", year=2031, benefit=0.0
+    )
+    table = pd.concat([two_fields, again, later], ignore_index=True)
+    plan = prioritize(table, [Budget(73.0)], exact=True)
+    assert plan.reasons.loc["B", "activities"] == "marking 2027-2029, marking 2031"
+    assert plan.reasons.loc["A", "activities"] == "nts 2027, clearance 2027"

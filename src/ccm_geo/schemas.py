@@ -310,9 +310,11 @@ def _code_faults(values: pd.Series, column: Column, rows: Rows) -> Iterator[str]
     listed = f"{', '.join(others)} or {last}"
     for value, group in wrong.groupby(wrong, sort=False):
         named, shown = spoken_rows(rows(group.index.unique())), _shown(value)
+        alike = (a for a in column.allowed if str(a)[:1].lower() == str(value)[:1].lower())
+        meant = next(alike, column.allowed[0])
         yield (
             f"{named}, {column.name} {shown} is not {listed}; map it with "
-            f"values={{{column.name!r}: {{{shown}: {column.allowed[0]!r}}}}}, or another column with rename="
+            f"values={{{column.name!r}: {{{shown}: {meant!r}}}}}, or another column with rename="
         )
 
 

@@ -305,11 +305,22 @@ def measured_in(column: str) -> str:
 
 
 def activities_of(listing: Listing, which: Mask) -> pd.Series:
-    """Write "nts 2027, clearance 2028" for each hazard; empty where none of its options is among `which`."""
+    """Write "marking 2027-2028, clearance 2029" for each hazard; empty where none of its options is taken."""
     rows = listing.frame[which]
     name = rows["activity"].astype("str") if "activity" in rows else rows["option_id"].astype("str")
-    text = name + " " + rows["year"].astype("str") if "year" in rows else name
-    joined: list[str] = [""] * len(listing.hazard_ids)
-    for hazard, one in zip(listing.hazard[which].tolist(), text.tolist(), strict=True):
-        joined[hazard] = f"{joined[hazard]}, {one}" if joined[hazard] else one
-    return pd.Series(joined, dtype=object)
+    years = rows["year"].tolist() if "year" in rows else [None] * len(rows)
+    spans: list[list[tuple[str, int | None, int | None]]] = [[] for _ in listing.hazard_ids]
+    for hazard, one, year in zip(listing.hazard[which].tolist(), name.tolist(), years, strict=True):
+        before = spans[hazard][-1] if spans[hazard] else ("", None, None)
+        if year is not None and before[0] == one and before[2] == year - 1:
+            spans[hazard][-1] = (one, before[1], year)
+        else:
+            spans[hazard].append((one, year, year))
+    return pd.Series([", ".join(_span(*part) for part in parts) for parts in spans], dtype=object)
+
+
+def _span(name: str, first: int | None, last: int | None) -> str:
+    """Write an activity with its year, or with the first and last of several in a row."""
+    if first is None:
+        return name
+    return f"{name} {first}" if first == last else f"{name} {first}-{last}"

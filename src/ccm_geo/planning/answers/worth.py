@@ -13,6 +13,7 @@ from ccm_geo.planning._priced import SAME, Priced, few
 from ccm_geo.planning.engine.arcs import Arcs
 from ccm_geo.planning.engine.prices import Rows, lowest_bound
 from ccm_geo.planning.engine.solve import solve
+from ccm_geo.planning.listing import measured_in
 from ccm_geo.planning.model import Model, build
 
 if TYPE_CHECKING:
@@ -59,7 +60,11 @@ class RuleCosts:
         for row in self.rows.groupby("rule", sort=False).head(_SHOWN).to_dict("records"):
             verb = "would bring" if row["step_brings"] >= 0 else "for it would cost"
             step, brings = few(row["step"]), few(abs(row["step_brings"]))
-            lines.append(f"  {row['row']}: {step} {row['unit']} more {verb} about {brings}")
+            unit = (
+                row["unit"].removesuffix("s") if row["step"] == 1 and row["unit"] != "units" else row["unit"]
+            )
+            told = f"{step} {unit} more {verb} about {brings} {self.benefit_unit}"
+            lines.append(f"  {row['row']}: {told}")
         return "\n".join(lines)
 
     def __repr__(self) -> str:
@@ -112,8 +117,11 @@ def rule_costs(
     priced = Priced.of(plan)
     wanted = _wanted(exact, plan)
     until = time.monotonic() + seconds
+    base = priced.found.bound
+    if len(wanted) < len(plan.rules):
+        base = min(base, lowest_bound(priced.arcs, priced.rows, seconds=_BOUND_SECONDS).bound)
     lines = [
-        _without(priced, number, again=rule.title in wanted, until=until)
+        _without(priced, number, again=rule.title in wanted, until=until, base=base)
         for number, rule in enumerate(plan.rules)
     ]
     columns = ["rule", "binds", "lost", "lost_low", "lost_high", "share", "exact"]
@@ -138,7 +146,8 @@ def _wanted(exact: bool | str | Iterable[str], plan: "Plan") -> set[str]:  # noq
     return names
 
 
-def _without(priced: Priced, number: int, *, again: bool, until: float) -> dict[str, Any]:
+def _without(priced: Priced, number: int, *, again: bool, until: float, base: float) -> dict[str, Any]:
+    """Say what is lost by one rule; `base` is the bound with all rules, found as the one without it is."""
     rules = priced.model.rules
     rest = [r for i, r in enumerate(rules) if i != number]
     model = build(priced.listing, rest)
@@ -150,7 +159,7 @@ def _without(priced: Priced, number: int, *, again: bool, until: float) -> dict[
         arcs, rows = Arcs.of(model), Rows.of(model)
         bound = lowest_bound(arcs, rows, seconds=_BOUND_SECONDS).bound
         low, high, exact = 0.0, max(bound - priced.benefit, 0.0), False
-        guess = min(max(bound - priced.found.bound, 0.0), high)
+        guess = min(max(bound - base, 0.0), high)
     share = guess / priced.benefit if priced.benefit > 0 else float("nan")
     return {
         "rule": rules[number].title,
@@ -177,8 +186,7 @@ def _rows(plan: "Plan", model: Model) -> pd.DataFrame:
     """Limits with a price, the dearest of each rule first, with a round step that a planner can picture."""
     table = plan.use[plan.use["price"] != 0].copy()
     column = np.array([f.column for f in model.families for _ in f.labels], dtype=object)
-    unit = {"cost_usd": "USD", "team_months": "team-months", "area_m2": "m2", "people": "people"}
-    table["unit"] = [unit.get(c, c.replace("_", " ") or "units") for c in column[table.index]]
+    table["unit"] = [measured_in(c) for c in column[table.index]]
     size = np.maximum(table["limit"].abs().to_numpy(dtype=float), 1e-9)
     table["step"] = np.where(size > 1, 10.0 ** np.floor(np.log10(np.maximum(size / 20, 1.0))), 1.0)
     table["step_brings"] = table["step"] * table["price"]
