@@ -12,7 +12,14 @@ import pandas as pd
 from ccm_geo.errors import DataError
 from ccm_geo.maps.about import About, page_of
 from ccm_geo.maps.context import People, Surroundings, add_surroundings
-from ccm_geo.maps.legend import activity_legend, add_legends, class_legend, recorded_legend, year_legend
+from ccm_geo.maps.legend import (
+    activity_legend,
+    add_legends,
+    class_legend,
+    end_legend,
+    recorded_legend,
+    year_legend,
+)
 from ccm_geo.maps.offline import OfflineMap
 from ccm_geo.maps.payload import coded, measured
 from ccm_geo.maps.scene import Floats, Parts, add_hazards, require_facts, status_codes
@@ -194,6 +201,7 @@ places_name, language, words, profile
         parts,
         [
             year_legend(first, years, closed, text),
+            end_legend(steps, closed, text),
             activity_legend(steps, closed, text),
             None if scores is None else class_legend(scores, closed, text),
             recorded_legend(facts, closed, text),

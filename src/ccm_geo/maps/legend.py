@@ -21,6 +21,8 @@ _CLOSED = "#6d7480"
 _HANDED_OVER = "#8a6f4e"
 _UNKNOWN = "#4d4d4d"
 _LATER = "#8d5a86"
+_INTERIM = "#0072b2"
+_RELEASED = "released"
 _NOT_PLANNED = "#b4b9c0"  # still a hazard, so still a surface; only without a year
 
 
@@ -168,6 +170,42 @@ def activity_legend(steps: pd.DataFrame, closed: Ints, words: Mapping[str, str])
     codes = np.full(len(closed), len(entries) - 1, dtype=np.int64)
     codes[list(done)] = [at.get(name, len(shown)) for name in done.values()]
     return _with_closed(words["activities"], entries, codes, closed, words)
+
+
+def end_legend(steps: pd.DataFrame, closed: Ints, words: Mapping[str, str]) -> Legend | None:
+    """Color by where the plan leaves an area: released, on its way, or without a step of land release."""
+    if steps.empty or not {"state_from", "state_to"} <= set(steps.columns):
+        return None
+    end = steps["state_to"].astype(str)
+    moves = steps[steps["state_from"].astype(str) != end]
+    last = moves["row"].map(dict(zip(moves["row"], end[moves.index], strict=True)))
+    left = dict(zip(moves["row"], last, strict=True))
+    states = [s for s in _states(steps) if s in set(left.values())]
+    year = str(int(steps["year"].max()))
+    labels = [
+        words["end_released"].replace("{year}", year)
+        if state == _RELEASED
+        else words["end_state"].replace("{state}", words.get(f"state_{state}", state))
+        for state in states
+    ]
+    entries = [
+        Entry(label=label, color=color, focus=state == _RELEASED)
+        for label, color, state in zip(labels, ramp(max(len(states), 2)), states, strict=False)
+    ]
+    entries.append(Entry(label=words["end_interim"], color=_INTERIM, kind="hollow"))
+    entries.append(Entry(label=words["not_in_plan"], color=_NOT_PLANNED))
+    codes = np.full(len(closed), len(entries) - 1, dtype=np.int64)
+    rows = steps["row"].unique()
+    codes[rows] = [states.index(left[row]) if row in left else len(states) for row in rows.tolist()]
+    return _with_closed(words["end_of_plan"], entries, codes, closed, words)
+
+
+def _states(steps: pd.DataFrame) -> list[str]:
+    """List the states that steps lead to, the last of land release first."""
+    kind = steps["state_to"].dtype
+    if isinstance(kind, pd.CategoricalDtype) and kind.ordered:
+        return [str(s) for s in kind.categories[::-1]]
+    return sorted(steps["state_to"].astype(str).unique(), key=lambda s: (s != _RELEASED, s))
 
 
 def _with_closed(

@@ -103,7 +103,7 @@ def _add_texts(
     lacking = [name for name in details if name not in facts]
     if lacking:
         raise DataError(f"map: facts have no column {', '.join(lacking)}, which details= names")
-    told = [] if public else [name for name in details if name not in _TEXTS]
+    told = [] if public else [name for name in dict.fromkeys(details) if name not in (*_TEXTS, *_UNITS)]
     parts.content["texts"] = []
     for place, name in enumerate(name for name in (*_TEXTS, *told) if name in facts):
         values = facts[name]
