@@ -624,6 +624,16 @@ def test_money_that_funding_itself_refuses_names_its_table(world):
     assert caught.value.failures == ("eore_risk_removed 1.5: give a share from 0 to 1",)
 
 
+@pytest.mark.parametrize("page", ["planning.md", "funding.md"])
+def test_study_files_in_the_docs_can_be_read(world, page):
+    told = (SAMPLE.parent / "docs" / page).read_text(encoding="utf-8")
+    pieces = re.findall(r"```toml\n(.*?)```", told, flags=re.DOTALL)
+    assert pieces
+    least = LEAST.replace("[2027, 2028]", "[2027, 2028, 2029]")
+    settings = read_study(study(world, least + "\n".join(pieces)))
+    assert settings.asks_for("halt") or settings.funding
+
+
 def test_sample_of_uncertain_money_runs_whole(tmp_path):
     settings = read_study(SAMPLE / "uncertain_money.toml")
     settings = replace(settings, options={**settings.options, "plan_under": {"gap": 0.02, "seconds": 3}})

@@ -53,9 +53,14 @@ def describe_study(name: str = "") -> pd.DataFrame:
         raise DataError(f"study: there is no [{name}]; {nearest(name, known)}")
     make = known[name]
     told, needed = dict(_parameters_told(make)), needed_by(make)
-    own = list(parameters_of(make) if name in LISTED or "." in name else parameters(make))
+    own = parameters_of(make) if name in LISTED or "." in name else parameters(make)
     keys = [
-        (key, "yes" if key in needed else "", _default(make, key), told.get(key, _elsewhere(name, key)))
+        (
+            key,
+            "yes" if key in needed and key in own else "",
+            _default(make, key),
+            _elsewhere(name, key) or told.get(key, ""),
+        )
         for key in dict.fromkeys([*own, *WITHIN.get(name, {})])
     ]
     return pd.DataFrame(keys, columns=["key", "needed", "default", "meaning"])

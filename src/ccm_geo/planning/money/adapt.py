@@ -107,13 +107,13 @@ class Search:
         if self.best is None and columns(self.futures) <= _MATRIX_UP_TO:
             self.exactly(0.9)
         if self.best is None:
+            naive = self.at_last(naive_whole)
+        if self.best is None:
             return None
-        if naive_shared is None:
-            naive_shared = self.best.shared
         return Outcome(
             best=self.best,
             naive=naive,
-            naive_shared=naive_shared,
+            naive_shared=self.best.shared if naive_shared is None else naive_shared,
             naive_benefit=naive_benefit if naive is None else max(naive_benefit, float(naive.averted[0])),
             bound=max(self.bound, self.aim.of(self.best.averted)),
             expected_bound=max(self.expected_bound, float(self.aim.chance @ self.best.averted)),
@@ -143,9 +143,18 @@ class Search:
         if self.best is None or self.aim.of(trial.averted) > self.aim.of(self.best.averted):
             self.best = trial
 
-    def naive(self) -> tuple[Mask | None, float]:
+    def at_last(self, known: Mask | None) -> Trial | None:
+        """Take as long again for any plan at all, from the naive first decisions: better late than never."""
+        whole = self.naive(0.5)[0] if known is None else known
+        if whole is None:
+            return None
+        trial = self.adapted(whole & self.shared_years, _Clock(self, 2.0), known=whole)
+        self.consider(trial)
+        return trial
+
+    def naive(self, share: float = _FIRST) -> tuple[Mask | None, float]:
         """Plan as if the promise were certain, with the money of shared years that all scenarios have."""
-        found = solve(self.tight(0), gap=self.gap / 4, seconds=max(_FIRST * self.seconds, 0.5))
+        found = solve(self.tight(0), gap=self.gap / 4, seconds=max(share * self.seconds, 0.5))
         if found is None:
             return None, np.nan
         return found.taken, self.futures.worth(found.taken)

@@ -138,7 +138,8 @@ def plan_under(
     gap
         How far from the best is good enough, as a share of the bound. What was reached stands in ``.gap``.
     seconds
-        When to stop looking; about a tenth more is needed to write the answer.
+        When to stop looking; about a tenth more is needed to write the answer. Where no plan at all has been
+        found by then, up to as long again is spent on finding one.
     worst_weight
         How much the worst cases count: 0 for the expected benefit alone, 1 for the mean of the worst alone.
     alpha

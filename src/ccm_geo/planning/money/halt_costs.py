@@ -37,19 +37,32 @@ class HaltCosts:
     Parameters
     ----------
     close_usd
-        Per site under way: items in sight destroyed, lanes closed, tools and records taken off.
-    mark_usd_per_m2, mark_risk_removed
-        Marking a closed site, per square metre left; share of its accidents that no longer happen.
-    eore_usd, eore_usd_per_person, eore_risk_removed
-        Risk education at once: per hazard, per person within reach; share of accidents that no
-        longer happen in the year after it.
+        Per site under way that is closed: items in sight destroyed, lanes closed, tools and records
+        taken off.
+    mark_usd_per_m2
+        Marking a closed site, per square metre left.
+    mark_risk_removed
+        Share of a marked site's accidents that no longer happen, from 0 to 1.
+    eore_usd
+        Risk education at once, per hazard.
+    eore_usd_per_person
+        Risk education at once, per person within reach.
+    eore_risk_removed
+        Share of accidents that no longer happen in the year after risk education, from 0 to 1.
     handover_usd
         Per site under way: file and map handed to the authority.
-    staff_per_team, weekly_pay_usd, notice_due_weeks, severance_weeks
-        Staff of a team; pay; weeks of notice due, of which those not given are paid; weeks of pay when
-        leaving.
-    restart_usd_per_team, reopen_usd
-        What starting again would cost: per team, and per site closed or left open. Not paid now.
+    staff_per_team
+        People of a team.
+    weekly_pay_usd
+        Pay of each of them for a week.
+    notice_due_weeks
+        Weeks of notice due by law or contract; those not given are paid.
+    severance_weeks
+        Weeks of pay due to each when leaving.
+    restart_usd_per_team
+        What hiring, training and accrediting a team again would cost. Told, not paid now.
+    reopen_usd
+        What opening a site again would cost that was closed or left open. Told, not paid now.
 
     Examples
     --------
