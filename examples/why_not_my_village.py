@@ -47,7 +47,7 @@ facts["what_the_plan_loses"] = facts["hazard_id"].map(stakes.table["loss"].round
 chart = ccm.map_plan(
     facts,
     plan,
-    title="Upper Talva: what leaving each area alone would lose (invented data)",
+    title="Why not my village? Upper Talva 2027-2029 (invented data)",
     admin=ccm.read_admin(data / "districts.gpkg"),
     roads=ccm.read_roads(data / "roads.gpkg"),
     details=["what_the_plan_loses"],

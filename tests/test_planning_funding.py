@@ -273,9 +273,9 @@ def test_story_says_what_to_do_and_what_caution_costs(hedged):
     assert "Whatever comes, before 2028: work on 1 hazards for 3 USD." in said
     assert "cut (50%): 8 benefit" in said
     assert "cut: 4, 4 less than here" in said
-    assert "Being prepared costs 0.5 if 'as promised' comes." in said
+    assert "Being prepared costs 0.5 benefit if 'as promised' comes." in said
     assert "No plan with the same first decisions for all scenarios can expect more (proven)." in said
-    assert "Planning for the cuts is worth 1.75 expected (proven: from 1.75 to 1.75)" in said
+    assert "Planning for the cuts is worth 1.75 expected benefit (proven: from 1.75 to 1.75)" in said
 
 
 def test_worst_cases_alone_lead_to_the_safest_first_year():

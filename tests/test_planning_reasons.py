@@ -101,7 +101,14 @@ def test_a_released_area_has_nothing_left_to_tell(two_fields):
 
 def test_an_area_that_cannot_go_on_says_so(two_fields):
     plan = prioritize(two_fields, [Budget(500.0), LockOut("B", activity="clearance")], exact=True)
-    assert plan.why("B").endswith("it stays suspected: the rules leave no way to go on in these years")
+    told = "it stays suspected: the rules leave no way to its last state in these years: LockOut B clearance"
+    assert plan.why("B").endswith(told)
+
+
+def test_an_area_whose_clearance_no_team_can_do_in_a_year_says_so(two_fields):
+    two_fields.loc[two_fields["option_id"] == "B clearance 2027", "team_months"] = 30.0
+    plan = prioritize(two_fields, [Budget(500.0), Capacity(20.0)], exact=True)
+    assert plan.why("B").endswith("in these years: each is more than a limit allows by itself")
 
 
 def test_survey_that_averts_nothing_names_the_deadline_it_counts_for():

@@ -99,22 +99,24 @@ def _beside(pairs: Pairs, listing: Listing, taken: Mask, idle: Mask) -> list[int
     return [int(h) for h in there if idle[h]]
 
 
-def shut_out_by(model: Model, asked: Mask) -> Words:
-    """Name for hazards without a way into the plan the rules that take their options away."""
+def shut_out_by(model: Model, asked: Mask, wanted: Mask, too_large: Mask) -> Words:
+    """Name for hazards without a way the rules that take the wanted options away, as far as that is known."""
     listing = model.listing
     text = np.full(len(asked), "", dtype=object)
-    if not asked.any():
+    wanted = wanted & asked[listing.hazard]
+    if not wanted.any():
         return text
-    of_use = asked[listing.hazard] & (listing.benefit > 0)
     named: list[list[str]] = [[] for _ in asked]
     for number, rule in enumerate(model.rules):
         forbidden = rule.compiled(listing, number).forbidden if isinstance(rule, (LockOut, Donors)) else None
         if forbidden is not None:
-            for hazard in np.unique(listing.hazard[of_use & forbidden]).tolist():
+            for hazard in np.unique(listing.hazard[wanted & forbidden]).tolist():
                 named[hazard].append(rule.title)
+    small = np.zeros(len(asked), bool)
+    small[listing.hazard[wanted & ~too_large]] = True
     for hazard in np.flatnonzero(asked).tolist():
-        names = named[hazard]
-        text[hazard] = (
-            f": {', '.join(names[:_SHOWN])}" if names else ": each is more than a limit allows by itself"
-        )
+        if named[hazard]:
+            text[hazard] = f": {', '.join(named[hazard][:_SHOWN])}"
+        elif not small[hazard]:
+            text[hazard] = ": each is more than a limit allows by itself"
     return text

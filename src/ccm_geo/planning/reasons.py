@@ -51,7 +51,9 @@ def reasons_of(model: Model, found: Solution) -> pd.DataFrame:
         "costs": ways.cost - cost,
         "uses": ways.uses - used_elsewhere(model, found),
     }
-    rest = np.where(arrived.under_way, _rest_words(arrived, ways, more, nearest, unit), "")
+    closing = (listing.src != listing.dst) & ~leads_on(listing)
+    barred = shut_out_by(model, arrived.under_way & ~ways.there, closing, ways.too_large)
+    rest = np.where(arrived.under_way, _rest_words(arrived, ways, more, nearest, barred, unit), "")
     text = np.where(chosen, inside + rest, _out_words(model, ways, nearest, unit, chosen))
     first, last = (years.where(chosen & ("year" in listing.frame)) for years in _years(listing, found.taken))
     return pd.DataFrame(
@@ -105,7 +107,9 @@ def _in_words(listing: Listing, planned: pd.Series, cost: Floats, benefit: Float
     return np.asarray(head + " for " + money + "; averts " + _few(benefit) + f" {unit}")
 
 
-def _rest_words(arrived: _Arrived, ways: Ways, more: dict[str, Floats], words: Words, unit: str) -> Words:
+def _rest_words(
+    arrived: _Arrived, ways: Ways, more: dict[str, Floats], words: Words, barred: Words, unit: str
+) -> Words:
     """Say why land release stops where it does: what the rest would bring, and what it would take."""
     stays = "; it stays " + arrived.state
     text = stays + ": the best way to have it " + ways.end + " (" + words + ") would "
@@ -120,7 +124,7 @@ def _rest_words(arrived: _Arrived, ways: Ways, more: dict[str, Floats], words: W
         _none(more["averts"]), "", "; it lies on the edge: it is worth as much as other work"
     ).astype(object)
     text = text + np.where(worth, edge, elsewhere)
-    never = stays + ": the rules leave no way to go on in these years"
+    never = stays + ": the rules leave no way to its last state in these years" + barred
     return np.where(ways.there, text, never)
 
 
@@ -133,7 +137,8 @@ def _out_words(model: Model, ways: Ways, words: Words, unit: str, chosen: Mask) 
     text = text + np.where(near, tie, _cures(model, ways, chosen))
     useless = _useless(model.listing)
     shut = ~chosen & ~useless & ~ways.there
-    barred = np.where(shut, _NO_OPTION + shut_out_by(model, shut), _NO_HARM)
+    why = shut_out_by(model, shut, model.listing.benefit > 0, ways.too_large)
+    barred = np.where(shut, _NO_OPTION + why, _NO_HARM)
     return np.where(ways.there, text, barred)
 
 

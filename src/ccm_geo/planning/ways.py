@@ -42,6 +42,8 @@ class Ways:
         Share of that money, or of these team-months, at which the way would pay; NaN where none would do.
     takes
         What the way takes of that limit, in its unit.
+    too_large
+        Options that are more than a limit allows by themselves, shape ``(options,)``.
     """
 
     there: Mask
@@ -53,6 +55,7 @@ class Ways:
     short: npt.NDArray[np.int64]
     fits_at: Floats
     takes: Floats
+    too_large: Mask = field(repr=False)
 
     @property
     def gap(self) -> Floats:
@@ -96,6 +99,7 @@ def nearest_ways(model: Model, found: Solution, under_way: Mask) -> Ways:
         short=short,
         fits_at=fits_at,
         takes=takes,
+        too_large=model.allowed & ~prices.model.allowed,
     )
 
 
