@@ -13,10 +13,12 @@ from ccm_geo.planning import (
     Deadline,
     Donors,
     Finish,
+    Goal,
     Grant,
     LockIn,
     LockOut,
     prioritize,
+    prioritize_goals,
 )
 
 MONEY = Budget({2027: 60.0, 2028: 60.0})
@@ -58,7 +60,9 @@ def test_money_carried_over_is_told_up_to_each_year_and_helps_all_later_ones(vil
     money = Budget({2027: 60.0, 2028: 10.0}, carry_over=True)  # A at once; a quarter of B must wait
     plan = prioritize(village, [money])
     assert line_of(plan, "Budget up to 2027").startswith("40 of 60 USD used")
-    assert line_of(plan, "Budget up to 2028").startswith("40 of 70 USD used; another 1 USD would bring about 0.0")
+    assert line_of(plan, "Budget up to 2028").startswith(
+        "40 of 70 USD used; another 1 USD would bring about 0.0"
+    )
     first, second = (float(p) for p in re.findall(r"would bring about ([\d.]+) more", str(plan)))
     assert first >= second > 0
 
@@ -67,7 +71,8 @@ def test_donors_are_told_by_what_each_pays(village):
     norway = Grant("Norway", 50.0, where={"adm1": "south"})
     plan = prioritize(village, [Donors(norway, Grant("Fund", 100.0))])
     assert (
-        line_of(plan, "Donors") == "Norway pays 40 of 50 USD, Fund pays 80 of 100 USD; more of it would bring nothing"
+        line_of(plan, "Donors")
+        == "Norway pays 40 of 50 USD, Fund pays 80 of 100 USD; more of it would bring nothing"
     )
 
 
@@ -122,7 +127,9 @@ def test_teams_that_are_short_are_told_with_their_season(village):
     teams = Capacity({"north": 12.0, "south": 12.0}, season=6)
     short = prioritize(village, [teams])
     assert line_of(short, "Capacity") == "1 of 4 limits bind, as the season allows"
-    assert line_of(short, "Capacity north 2027").startswith("4.0 of 6.0 team-months used; one more would bring about")
+    assert line_of(short, "Capacity north 2027").startswith(
+        "4.0 of 6.0 team-months used; one more would bring about"
+    )
 
 
 def test_more_than_six_teams_that_are_short_are_counted(village):
@@ -149,10 +156,8 @@ def test_a_promise_is_told_with_what_keeps_it(village):
 
 def test_what_is_left_alone_is_told_with_other_work_there(village):
     plan = prioritize(village, [MONEY, LockOut("A", year=2027), LockOut("C", activity="clearance")])
-    assert (
-        line_of(plan, "LockOut A 2027")
-        == "kept: nothing is planned there in 2027; other work there: 1 activity in 2028 for 40 USD"
-    )
+    told = "kept: nothing is planned there in 2027; other work there: 1 activity in 2028 for 40 USD"
+    assert line_of(plan, "LockOut A 2027") == told
     assert line_of(plan, "LockOut C clearance") == "kept: no clearance is planned there"
 
 
@@ -198,3 +203,13 @@ def test_promises_are_told_of_options_without_years_and_activities():
 def test_a_bonus_that_nobody_earns_is_told(village):
     plan = prioritize(village, [Budget({2027: 60.0, 2028: 0.0}), Complete("adm1", bonus={"north": 1.0})])
     assert "Complete adm1: none of them." in str(plan)
+
+
+def test_what_earlier_goals_keep_is_told_with_its_limit(village):
+    goals = [Goal(tolerance=0.5), Goal("cost_usd", sense="least", tolerance=0.0)]
+    found = prioritize_goals(village, [MONEY], goals, exact=True)
+    # A in 2027 and B in 2028 avert 8 + 2.5; half of that, 5.25, takes A alone
+    assert line_of(found.plan, "keep most benefit") == "8, at least 5.25 asked for"
+    assert found.plan.cost_usd == 40
+    plan = prioritize_goals(village, [MONEY, Complete("adm1", bonus=1.0)], goals, exact=True).plan
+    assert line_of(plan, "keep what is complete").startswith("kept: ")

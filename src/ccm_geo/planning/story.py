@@ -13,7 +13,7 @@ from .rules.complete import Complete
 from .rules.deadlines import Deadline
 from .rules.donors import Donors, paid_by
 from .rules.limits import listed, rows_where
-from .rules.shares import brought, closes
+from .rules.shares import Share, brought, closes
 
 if TYPE_CHECKING:
     from .plan import Plan
@@ -132,7 +132,7 @@ def _rules(plan: "Plan") -> list[str]:
     lines = []
     budgets = {r.title for r in plan.rules if hasattr(r, "carry_over")}
     teams = {r.title for r in plan.rules if hasattr(r, "amount")} - budgets
-    shares = {r.title for r in plan.rules if hasattr(r, "at_least")}
+    shares = {r.title for r in plan.rules if isinstance(r, Share)}
     for title, rows in plan.use.groupby("rule", sort=False):
         if title in budgets:
             paid = rows[(rows["limit"] > 0) | (rows["used"] > 0)]
@@ -216,7 +216,7 @@ def _share_lines(title: str, rows: pd.DataFrame, plan: "Plan") -> list[str]:
     binding = rows[rows["price"].abs() > 0].copy()
     if binding.empty:
         return [f"  {title}: costs nothing, the best plan keeps it anyway"]
-    rule = next(r for r in plan.rules if r.title == title and hasattr(r, "at_least"))
+    rule = next(r for r in plan.rules if r.title == title and isinstance(r, Share))
     whole = float(brought(rows_where(plan.table, rule.where), plan.options, rule.of).sum())
     binding["change"] = binding["price"].abs() * 0.01 * whole
     binding = binding.sort_values("change", ascending=False, kind="stable")

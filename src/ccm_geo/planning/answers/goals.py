@@ -160,10 +160,19 @@ class Keep(Rule):
         )
         return Compiled(families=(family,))
 
+    def kept(self, chosen: pd.DataFrame, options: pd.DataFrame) -> str:
+        """Say what the plan has of it, and what it may not fall short of or exceed."""
+        words = ("at least", self.at_least), ("at most", self.at_most)
+        limits = [f"{said} {few(limit)}" for said, limit in words if limit is not None]
+        return f"{few(self._sum(chosen, options))}, {' and '.join(limits)} asked for"
+
+    def _sum(self, chosen: pd.DataFrame, options: pd.DataFrame) -> float:
+        rows = chosen if self.counted == "option" else _last_rows(chosen, options)
+        return total(rows[self.column])
+
     def faults(self, chosen: pd.DataFrame, options: pd.DataFrame) -> list[str]:
         """Add up the column."""
-        rows = chosen if self.counted == "option" else _last_rows(chosen, options)
-        got = total(rows[self.column])
+        got = self._sum(chosen, options)
         slack = 1e-8 * max(abs(got), 1e-9)
         short = self.at_least is not None and got < self.at_least - slack
         over = self.at_most is not None and got > self.at_most + slack
@@ -209,6 +218,10 @@ class Finished(Rule):
         last[at] = self.by
         sets = _releases(listing) & (listing.year <= last[listing.hazard])
         return Compiled(marks=(Marks(rule=number, sets=sets, asks=np.zeros(len(sets), bool), must=must),))
+
+    def kept(self, chosen: pd.DataFrame, options: pd.DataFrame) -> str:  # noqa: ARG002 - as in Rule
+        """Say how many they are."""
+        return f"kept: {len(self.hazards):,} hazards stay complete"
 
     def faults(self, chosen: pd.DataFrame, options: pd.DataFrame) -> list[str]:
         """Look for the last step of each hazard."""
