@@ -10,7 +10,7 @@ from .engine.solve import Solution
 from .listing import Floats, Listing, Mask, activities_of, by_hazard, leads_on, measured_in, money_of
 from .model import Model
 from .needed import needed_by, shut_out_by
-from .ways import Ways, nearest_ways, used_elsewhere
+from .ways import Ways, nearest_ways
 
 Words = npt.NDArray[np.object_]
 _NO_OPTION = "not in the plan: the rules leave it no option that averts anything"
@@ -49,7 +49,7 @@ def reasons_of(model: Model, found: Solution) -> pd.DataFrame:
     more = {
         "averts": ways.benefit - benefit,
         "costs": ways.cost - cost,
-        "uses": ways.uses - used_elsewhere(model, found),
+        "uses": ways.uses - ways.planned,
     }
     closing = (listing.src != listing.dst) & ~leads_on(listing)
     barred = shut_out_by(model, arrived.under_way & ~ways.there, closing, ways.too_large)

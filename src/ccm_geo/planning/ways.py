@@ -19,6 +19,7 @@ from .model import Family, Model
 
 _ROUNDS = 12  # the best ratio is found in a handful
 _SAME = 1e-9
+_NEVER = -1e300  # worth of an option that no path may take
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +43,8 @@ class Ways:
         Share of that money, or of these team-months, at which the way would pay; NaN where none would do.
     takes
         What the way takes of that limit, in its unit.
+    planned
+        What the money and teams that the plan spends on each hazard avert elsewhere.
     too_large
         Options that are more than a limit allows by themselves, shape ``(options,)``.
     """
@@ -55,6 +58,7 @@ class Ways:
     short: npt.NDArray[np.int64]
     fits_at: Floats
     takes: Floats
+    planned: Floats
     too_large: Mask = field(repr=False)
 
     @property
@@ -99,14 +103,11 @@ def nearest_ways(model: Model, found: Solution, under_way: Mask) -> Ways:
         short=short,
         fits_at=fits_at,
         takes=takes,
-        too_large=model.allowed & ~prices.model.allowed,
+        planned=np.sum(
+            [by_hazard(listing, found.taken, p) for p in prices.parts] or [np.zeros(count)], axis=0
+        ),
+        too_large=prices.too_large,
     )
-
-
-def used_elsewhere(model: Model, found: Solution) -> Floats:
-    """Say of every hazard what the money and teams that the plan spends on it would avert elsewhere."""
-    parts = _Prices.of(model, found).parts
-    return np.sum([by_hazard(model.listing, found.taken, p) for p in parts] or [np.zeros(1)], axis=0)
 
 
 def _shortest(
@@ -142,14 +143,11 @@ class _Prices:
     keys: int
     value: Floats
     parts: list[Floats]
+    barred: Mask
 
     @classmethod
     def of(cls, model: Model, found: Solution) -> "_Prices":
         alone = replace(model, completions=(), pairs=())
-        arcs, rows = Arcs.of(alone), Rows.of(alone)
-        fits = model.allowed.copy()
-        fits[arcs.origin[too_large(arcs, rows)]] = False
-        alone = replace(alone, allowed=fits)
         arcs, rows = Arcs.of(alone), Rows.of(alone)
         parts, at = [], 0
         for family in model.families:
@@ -157,14 +155,25 @@ class _Prices:
             at += len(family.labels)
             parts.append(np.where(family.key >= 0, family.coef * by_key[np.maximum(family.key, 0)], 0.0))
         value = values_at(arcs, rows, found.prices)
-        return cls(model=alone, arcs=arcs, keys=rows.pattern.shape[0], value=value, parts=parts)
+        barred = too_large(arcs, rows)
+        return cls(
+            model=alone, arcs=arcs, keys=rows.pattern.shape[0], value=value, parts=parts, barred=barred
+        )
 
     def _walk(self, value: Floats) -> Mask:
-        """Take the most valuable path of every hazard, as options."""
-        taken, _, _ = walk(self.arcs, value, self.keys)
+        """Take the most valuable path of every hazard, as options; none that is too large by itself."""
+        taken, _, _ = walk(self.arcs, np.where(self.barred, _NEVER, value), self.keys)
+        taken &= ~self.barred
         whole = np.zeros(len(self.model.allowed), bool)
         whole[self.arcs.origin[taken]] = True
         return whole
+
+    @property
+    def too_large(self) -> Mask:
+        """Say which options are more than a limit allows by themselves."""
+        large = np.zeros(len(self.model.allowed), bool)
+        large[self.arcs.origin[self.barred]] = True
+        return large
 
     def _sum(self, path: Mask, values: Floats) -> Floats:
         return by_hazard(self.model.listing, path, values)
