@@ -724,7 +724,8 @@ def test_sheet_goals_says_what_later_goals_took(tmp_path, fields):
         (2, "most people", 160, 160),
     ]
     assert rows[0]["in_words"] == (
-        "within 0.00% of the best by itself (proven); later goals took 16.67% of it and may take 50.00%"
+        "when it was its turn within 0.00% of the best (proven); later goals took 16.67% of it and may take "
+        "50.00%"
     )
 
 

@@ -131,8 +131,8 @@ def goals_sheet(found: GoalPlan) -> Sheet:
     table = found.table.copy()
     table.insert(0, "rank", range(1, len(table) + 1))
     table["in_words"] = [
-        f"within {row['gap']:.2%} of the best by itself (proven); later goals took {row['given_up']:.2%} of "
-        f"it and may take {row['tolerance']:.2%}"
+        f"when it was its turn within {row['gap']:.2%} of the best (proven); later goals took "
+        f"{row['given_up']:.2%} of it and may take {row['tolerance']:.2%}"
         for row in table.to_dict("records")
     ]
     about = "The goals, one after the other: what each reached when it was its turn, and what the plan has."

@@ -438,10 +438,10 @@ def _table(goals: Sequence[Goal], stages: list[_Stage], listing: Listing, plan: 
                 "goal": goal.title,
                 "reached": stage.reached,
                 "bound": stage.bound,
-                "gap": abs(stage.bound - stage.reached) / max(abs(stage.bound), 1e-300) if size else 0.0,
+                "gap": abs(stage.bound - stage.reached) / max(abs(stage.bound), size) if size else 0.0,
                 "tolerance": goal.tolerance,
                 "final": final,
-                "given_up": max(worse, 0.0) / size if size else 0.0,
+                "given_up": max(0.0, worse) / size if size else 0.0,
             }
         )
     return pd.DataFrame(rows)
