@@ -6,7 +6,7 @@ path must keep, `Family` rows across hazards, and what several hazards bring tog
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from scipy import sparse
@@ -17,6 +17,46 @@ from ccm_geo.schemas import Note
 from .listing import Floats, Ints, Listing, Mask
 
 MOST_MARKS = 6
+
+
+class Hidden(Protocol):
+    """Rows of a family that are too many to lay out; some come to light once a plan breaks them.
+
+    With some rows missing, what is proven of all plans (a bound, that there is none) holds all the more.
+    """
+
+    def opened(self, family: "Family", use: Floats) -> "Family | None":
+        """Add rows that this use by key breaks; None where it breaks none, the same family if none is new."""
+
+    def opened_nearly(self, family: "Family", use: Floats) -> "Family":
+        """Add rows that this use by key nearly breaks."""
+
+    def laid_like(self, family: "Family", other: "Hidden") -> "Family":
+        """Add the rows that another one of the same rule has laid out."""
+
+    def pay(self, use: Floats) -> bool:
+        """Say whether this use by key breaks none of all rows."""
+
+    def less(self, use: Floats, kept: Mask | None = None) -> "Hidden":
+        """Take off what settled options use, by key; keep some of the rows that are laid out."""
+
+    def eased(self, given: Floats) -> "Hidden":
+        """Turn the knobs of the rule by so much."""
+
+    @property
+    def amounts(self) -> Floats:
+        """Say at what the knobs of the rule stand."""
+
+    @property
+    def pipes(self) -> tuple[Mask, Floats, Floats]:
+        """Say which pots pay which keys, shape ``(keys, pots)``; what is in pots; what keys have spent."""
+
+    def sent(self, use: Floats) -> Floats:
+        """Let what is used by key flow from pots, shape ``(keys, pots)``."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether all rows that can bind are laid out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,12 +77,22 @@ class Family:
     column: str = ""
     shares: Floats | None = None
     """Where rows hold a sum against a share of the total: the shares, shape ``(rows,)``."""
+    hidden: Hidden | None = None
+    """Rows that are not laid out; None: all are."""
+
+    def by_key(self, chosen: Mask) -> Floats:
+        """Add up each key for chosen options."""
+        held = np.nonzero(chosen & (self.key >= 0))[0]
+        use = np.bincount(self.key[held], weights=self.coef[held], minlength=self.pattern.shape[0])
+        return use.astype(float)
 
     def use(self, chosen: Mask) -> Floats:
         """Add up each row for chosen options."""
-        held = chosen & (self.key >= 0)
-        by_key = np.bincount(self.key[held], weights=self.coef[held], minlength=self.pattern.shape[0])
-        return np.asarray(self.pattern.T @ by_key)
+        return np.asarray(self.pattern.T @ self.by_key(chosen))
+
+    def opened(self, chosen: Mask) -> "Family | None":
+        """Lay out rows that chosen options break unseen; None where they break none of these."""
+        return None if self.hidden is None else self.hidden.opened(self, self.by_key(chosen))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +190,53 @@ class Model:
     def rows(self) -> int:
         """How many rows couple hazards."""
         return sum(len(f.labels) for f in self.families)
+
+    @property
+    def hides(self) -> bool:
+        """Whether there may be rows that are not laid out."""
+        return any(f.hidden is not None and not f.hidden.complete for f in self.families)
+
+    def opened(self, chosen: Mask) -> "Model | None":
+        """Lay out rows that a plan breaks unseen; None where it breaks none of these.
+
+        The model has as many rows as before where a plan breaks such rows by less than rounding.
+        """
+        wider = [f.opened(chosen) for f in self.families] if self.hides else []
+        if all(f is None for f in wider):
+            return None
+        return self.relaid([new or old for new, old in zip(wider, self.families, strict=True)])
+
+    def opened_nearly(self, chosen: Mask) -> "Model":
+        """Lay out rows that a plan nearly breaks unseen."""
+        wider = [
+            f if f.hidden is None else f.hidden.opened_nearly(f, f.by_key(chosen)) for f in self.families
+        ]
+        return self.relaid(wider)
+
+    def relaid(self, families: Sequence[Family]) -> "Model":
+        """Take families with other rows laid out; the rules remember them."""
+        rules = tuple(
+            rule.knowing([f for f in families if f.rule == number]) for number, rule in enumerate(self.rules)
+        )
+        return replace(self, families=tuple(families), rules=rules)
+
+    def carried(self, prices: Floats, wider: "Model") -> Floats:
+        """Give the rows that have come to light in a wider model a price of 0."""
+        parts, at = [np.zeros(0)], 0
+        for old, new in zip(self.families, wider.families, strict=True):
+            parts += [prices[at : at + len(old.labels)], np.zeros(len(new.labels) - len(old.labels))]
+            at += len(old.labels)
+        return np.concatenate(parts)
+
+    def own(self, prices: Floats, wider: "Model | None") -> Floats:
+        """Keep the prices of rows that are laid out here, of those of a wider model."""
+        if wider is None:
+            return prices
+        parts, at = [np.zeros(0)], 0
+        for old, new in zip(self.families, wider.families, strict=True):
+            parts.append(prices[at : at + len(old.labels)])
+            at += len(new.labels)
+        return np.concatenate(parts)
 
 
 def build(listing: Listing, rules: Sequence[Any]) -> Model:

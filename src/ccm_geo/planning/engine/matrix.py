@@ -5,6 +5,7 @@ what takes an interim option in it that year, is at most what has come into it b
 year instead, such rows leave the solver with a gap of tens of percent.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,6 +46,8 @@ class Matrix:
     """What the continuous columns add up of the arcs, where rows go through sums."""
     bonuses: Together | None = None
     """What the capped columns stand for."""
+    behind: tuple[Callable[[Mask], Floats], ...] = ()
+    """Give the values in a plan of columns added behind all others."""
 
     def column_values(self, taken: Mask) -> Floats:
         """Give every column its value in a plan."""
@@ -54,6 +57,7 @@ class Matrix:
             parts.append(self.sums @ chosen)
         if self.bonuses is not None:
             parts.append(self.bonuses.had(chosen))
+        parts += [values(taken) for values in self.behind]
         return np.concatenate(parts)
 
 

@@ -9,8 +9,11 @@
    than that distance is dropped for good (it can be in no better plan) and the matrix of the rest is solved.
 """
 
+import itertools
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
@@ -21,9 +24,11 @@ from . import matrix
 from .arcs import Arcs
 from .choices import near_choices, nearly_tied
 from .exchange import Ties, exchanged
+from .flows import with_flows
 from .master import mastered
+from .opening import opened_bound, whole
 from .patches import best_patch
-from .prices import Answer, Rows, answer, losses, lowest_bound, nothing_below, too_large, use_by_key
+from .prices import Answer, Rows, answer, losses, nothing_below, too_large, use_by_key
 from .single import cells_of
 
 SMALL = 4_000  # options that one matrix takes at once
@@ -41,11 +46,15 @@ _SPLIT = 1e-6  # a share that is neither 0 nor 1
 _TRIES_SMALL, _TRIES_LARGE = 60, 120
 _MATRIX_GOOD = 6_000  # options; up to here one matrix beats several smaller ones
 _MATRIX_UP_TO = 12_000  # options; beyond, HiGHS overruns its time and brings nothing
+_OPENINGS = 8  # how often a search is done again with the rows that its plan broke unseen
 
 
 @dataclass(frozen=True, kw_only=True)
 class Solution:
-    """A plan as rows of the listing, its benefit, and a bound that no plan exceeds."""
+    """A plan as rows of the listing, its benefit, and a bound that no plan exceeds.
+
+    `prices` are those of `laid`, the model with the rows that came to light; None: the one that was given.
+    """
 
     taken: Mask = field(repr=False)
     benefit: float
@@ -53,6 +62,7 @@ class Solution:
     prices: Floats = field(repr=False)
     loss: Floats = field(repr=False)
     best: Floats = field(repr=False)
+    laid: Model | None = field(default=None, repr=False)
 
     @property
     def gap(self) -> float:
@@ -76,16 +86,17 @@ def solve(model: Model, *, gap: float, seconds: float) -> Solution | None:
     found = _by_cuts(model, gap, seconds / 2)
     if found is not None and (found.gap <= gap or time.monotonic() > until):
         return found
-    arcs, rows = Arcs.of(model), Rows.of(model)
-    arcs = arcs.keep(~too_large(arcs, rows))
+    model = model if found is None or found.laid is None else found.laid
+    arcs = Arcs.of(model)
+    arcs = arcs.keep(~too_large(arcs, Rows.of(model)))
     small = len(arcs.benefit) <= SMALL
     tries = _TRIES_SMALL if small else _TRIES_LARGE
     close = max(1e-7, _CLOSE * gap)
-    priced = lowest_bound(arcs, rows, most_tries=tries, close=close, seconds=seconds / 2)
+    model, rows, priced = opened_bound(model, arcs, most_tries=tries, close=close, seconds=seconds / 2)
     if not np.isfinite(priced.best).all() or priced.bound < nothing_below(arcs):
         return None
-    search = _Search(arcs=arcs, rows=rows, gap=gap, until=until, priced=priced)
-    other = search.run(len(model.listing.benefit))
+    search = _Search(model=model, arcs=arcs, rows=rows, gap=gap, until=until, priced=priced)
+    other = search.run()
     if found is None or other is None:
         return found or other
     return replace(max(found, other, key=lambda s: s.benefit), bound=min(found.bound, other.bound))
@@ -93,6 +104,16 @@ def solve(model: Model, *, gap: float, seconds: float) -> Solution | None:
 
 def _by_cuts(model: Model, gap: float, seconds: float) -> Solution | None:
     """Solve a model of one option per hazard and pairs of neighbors; None where it is no such model."""
+    until, laid = time.monotonic() + seconds, model
+    found = _by_cuts_as_laid(model, gap, seconds)
+    while found is not None and (wider := laid.opened(found.taken)) is not None:
+        if wider.rows == laid.rows or time.monotonic() > until:
+            return None
+        laid, found = wider, _by_cuts_as_laid(wider, gap, until - time.monotonic())
+    return found if found is None or laid is model else replace(found, laid=laid)
+
+
+def _by_cuts_as_laid(model: Model, gap: float, seconds: float) -> Solution | None:
     cells = cells_of(model)
     patch = None if cells is None else best_patch(cells.field, gap=gap, seconds=seconds)
     if cells is None or patch is None:
@@ -110,7 +131,10 @@ def _by_cuts(model: Model, gap: float, seconds: float) -> Solution | None:
 class _Search:
     """What is known so far: a bound, and the best plan."""
 
-    def __init__(self, *, arcs: Arcs, rows: Rows, gap: float, until: float, priced: Answer) -> None:
+    def __init__(
+        self, *, model: Model, arcs: Arcs, rows: Rows, gap: float, until: float, priced: Answer
+    ) -> None:
+        self.model = model
         self.arcs, self.rows, self.gap, self.until, self.priced = arcs, rows, gap, until, priced
         self.bound = priced.bound + 1e-12 * abs(priced.bound)
         self.plan: Mask | None = None
@@ -119,18 +143,18 @@ class _Search:
         self.open_hazards = np.zeros(len(arcs.start), bool)
         self.loss = losses(arcs, rows, priced)
 
-    def run(self, count: int) -> Solution | None:
+    def run(self) -> Solution | None:
         """Search until the gap is small enough, time is up, or no plan is left to look for."""
         self.consider(self.priced.taken)
         if len(self.arcs.benefit) > SMALL:
             self.approach()
         if not self.done():
-            self.exactly()
+            self.opening(self.exactly, times=None)
         if self.plan is None:
             return None
         self.prune()
-        taken = np.zeros(count, bool)
-        taken[self.arcs.origin[self.plan]] = True
+        count = len(self.model.allowed)
+        taken = whole(self.arcs, self.plan, count)
         loss = np.full(count, np.inf)
         loss[self.arcs.origin] = self.loss
         return Solution(
@@ -140,15 +164,16 @@ class _Search:
             prices=self.priced.prices,
             loss=loss,
             best=self.priced.best,
+            laid=self.model,
         )
 
     def approach(self) -> None:
         """Look for good plans in a pool of choices, then around the best plan, with ever more left open."""
         many = int(np.clip(_NEAR_PER_ROW * len(self.rows.lower), *_NEAR))
         if len(self.rows.lower) <= _FEW_ROWS and len(self.arcs.start) > _MANY_HAZARDS:
-            self.near_the_price(many, self.priced.taken if self.plan is None else self.plan)
+            self.opening(partial(self.near_the_price, many))
         if not self.done() and len(self.rows.lower):
-            self.from_pool()
+            self.opening(self.from_pool)
         if self.plan is None:
             self.retreat()
         many_rows = len(self.rows.lower) > _FEW_ROWS
@@ -158,7 +183,15 @@ class _Search:
                     self.consider(self.exchange([self.plan, *self.plans[1:]], seed))
         for widen in (1, 4, 4, 4):
             if not self.done() and self.hopeful().sum() > _MATRIX_GOOD:
-                self.near_the_price(widen * many, self.priced.taken if self.plan is None else self.plan)
+                self.opening(partial(self.near_the_price, widen * many))
+
+    def opening(self, search: Callable[[], None], times: int | None = _OPENINGS) -> None:
+        """Do a search again with the rows that its plan broke unseen."""
+        for _ in itertools.count() if times is None else range(times):
+            before = self.model.rows
+            search()
+            if self.model.rows == before or self.done() or time.monotonic() > self.until:
+                return
 
     def from_pool(self) -> None:
         """Lower the bound by a pool of choices, and exchange choices from what the pool says."""
@@ -209,13 +242,17 @@ class _Search:
             prices = self.rows.allowed(prices + push * np.sign(excess))
             found = answer(self.arcs, self.rows, prices)
             excess = self.rows.excess(found.use)
+            before = self.model
             self.consider(found.taken)
+            if self.model is not before:
+                prices = before.carried(prices, self.model)
+                excess = self.rows.excess(answer(self.arcs, self.rows, prices).use)
 
     def consider(self, taken: Mask | None) -> bool:
         """Keep a plan if it breaks no row and is the best so far."""
         if taken is None:
             return False
-        if not self.keeps(taken):
+        if not self.keeps(taken) or self.breaks_unseen(taken):
             return False
         benefit = self.arcs.worth(taken)
         if benefit > self.benefit:
@@ -225,6 +262,15 @@ class _Search:
     def keeps(self, taken: Mask) -> bool:
         """Say whether a plan breaks no row, up to rounding."""
         return self.rows.keeps(self.rows.pattern.T @ use_by_key(self.arcs, taken, self.rows.pattern.shape[0]))
+
+    def breaks_unseen(self, taken: Mask) -> bool:
+        """Say whether a plan breaks rows that are not laid out, and lay them out."""
+        wider = self.model.opened(whole(self.arcs, taken, len(self.model.allowed)))
+        if wider is not None and wider.rows > self.model.rows:
+            prices = self.model.carried(self.priced.prices, wider)
+            self.model, self.rows = wider, Rows.of(wider)
+            self.priced = answer(self.arcs, self.rows, prices)
+        return wider is not None
 
     def prune(self) -> None:
         """Drop last steps that avert nothing (survey without clearance), where no rule needs them."""
@@ -246,8 +292,9 @@ class _Search:
             return False
         return self.bound - self.benefit <= self.gap * abs(self.bound) or time.monotonic() > self.until
 
-    def near_the_price(self, many: int, base: Mask) -> None:
-        """Settle the hazards whose choice is clear as in `base`, and solve the rest exactly."""
+    def near_the_price(self, many: int) -> None:
+        """Settle the hazards whose choice is clear as in the best plan, and solve the rest exactly."""
+        base = self.priced.taken if self.plan is None else self.plan
         extra = np.where(base, np.inf, self.loss)
         order = np.argpartition(extra, min(many, len(extra)) - 1)[:many]
         order = order[np.isfinite(extra[order])]
@@ -264,7 +311,7 @@ class _Search:
         free = np.nonzero(near)[0][~settled[arcs.hazard]]
         goal = self.bound - 0.5 * self.gap * abs(self.bound) - arcs.worth(fixed)
         found = matrix.optimize(
-            matrix.compiled(arcs, self.rows, fixed),
+            with_flows(matrix.compiled(arcs, self.rows, fixed), arcs, self.model, fixed),
             gap=0.0,
             seconds=min(0.6 * (self.until - time.monotonic()), _NEAR_SECONDS),
             target=goal,
@@ -286,7 +333,7 @@ class _Search:
         if keep.sum() > _MATRIX_UP_TO and self.gap > 0 and self.plan is not None:
             return
         arcs = self.arcs.keep(keep)
-        all_of_it = matrix.compiled(arcs, self.rows)
+        all_of_it = with_flows(matrix.compiled(arcs, self.rows), arcs, self.model)
         warm = None if self.plan is None else self.plan[keep]
         found = matrix.optimize(
             all_of_it, gap=0.99 * self.gap, seconds=self.until - time.monotonic(), warm=warm

@@ -67,6 +67,10 @@ class Rule(ABC):
             f"{label} loosened by {g:g}" for label, g in zip(labels, given, strict=True) if g > GIVEN
         )
 
+    def knowing(self, families: Sequence[Family]) -> "Rule":  # noqa: ARG002 - most rules lay out all rows
+        """Return the rule with the rows remembered that came to light while planning."""
+        return self
+
     def bonuses(self, chosen: pd.DataFrame, options: pd.DataFrame) -> dict[str, float]:  # noqa: ARG002 - most bring none
         """Say what chosen rows bring together, beyond the benefit of each; nothing of `compiled`."""
         return {}
