@@ -93,6 +93,7 @@ def prioritize(
 
 def checked_plan(options: pd.DataFrame, model: Model, found: Solution, advice: list[Note]) -> Plan:
     """Make a plan of a solution, after it has passed the independent check."""
+    model = found.laid or model
     listing = model.listing
     table = listing.frame[found.taken]
     place = np.arange(len(table))
@@ -146,7 +147,9 @@ def _afterthoughts(table: pd.DataFrame) -> list[Note]:
         ]
         if len(bold):
             by = f" ({listed(bold['activity'].astype(str).unique())})" if "activity" in bold else ""
-            areas = "1 suspected area (SHA) is" if len(bold) == 1 else f"{len(bold):,} suspected areas (SHA) are"
+            areas = (
+                "1 suspected area (SHA) is" if len(bold) == 1 else f"{len(bold):,} suspected areas (SHA) are"
+            )
             text = f"{areas} cleared unsurveyed{by}; IMAS asks for survey first"
             notes.append(Note("plan", "advice", text, len(bold), tuple(bold["hazard_id"].astype(str)[:50])))
     if "placeholder" in table and table["placeholder"].any():

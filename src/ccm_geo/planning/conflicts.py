@@ -12,14 +12,17 @@ from ccm_geo.errors import PlanError
 
 from .engine import matrix
 from .engine.arcs import Arcs
-from .engine.prices import Rows, lowest_bound, nothing_below
+from .engine.flows import with_flows
+from .engine.opening import opened_bound, whole
+from .engine.prices import Rows, nothing_below
 from .engine.solve import solve
-from .listing import Floats, Listing
-from .model import Model, build
+from .listing import Floats, Listing, Mask
+from .model import Family, Model, build
 
 _MATRIX_UP_TO = 12_000  # options; beyond, HiGHS overruns its time
 _NEAR_ENOUGH = 5e-3  # share within which a cure for a large case is told
 _MOST_TIMES = 1e4
+_TRIES, _CLOSE = 150, 1e-6  # of the search for prices
 _EARLIER = 0.1  # by how much less work in the last year counts: prices are found badly where all years tie
 
 
@@ -47,16 +50,22 @@ def explain(listing: Listing, rules: Sequence[Any], *, seconds: float) -> PlanEr
 
 def _impossible(listing: Listing, rules: Sequence[Any], seconds: float) -> bool:
     """Say whether it is proven that no plan keeps these rules: by prices, where small also by a matrix."""
-    model = _bare(listing, rules)
-    arcs, rows, every = _bound_to_act(model), Rows.of(model), Arcs.of(model)
-    priced = lowest_bound(every, rows, seconds=seconds / 2)
+    model, until = _bare(listing, rules), time.monotonic() + 1.5 * seconds
+    arcs, every = _bound_to_act(model), Arcs.of(model)
+    model, _, priced = opened_bound(model, every, most_tries=_TRIES, close=_CLOSE, seconds=seconds / 2)
     if not np.isfinite(priced.best).all() or priced.bound < nothing_below(every):
         return True
-    if len(arcs.benefit) > _MATRIX_UP_TO:
-        return False
-    whole = matrix.compiled(arcs, rows)
-    whole = replace(whole, benefit=np.zeros(whole.rows.shape[1]))
-    return matrix.optimize(whole, gap=1.0, seconds=seconds).infeasible
+    while len(arcs.benefit) <= _MATRIX_UP_TO and time.monotonic() < until:
+        laid = with_flows(matrix.compiled(arcs, Rows.of(model)), arcs, model)
+        laid = replace(laid, benefit=np.zeros(laid.rows.shape[1]))
+        found = matrix.optimize(laid, gap=1.0, seconds=seconds)
+        if found.infeasible or found.taken is None:
+            return found.infeasible
+        wider = model.opened(whole(arcs, found.taken[: len(arcs.benefit)], len(model.allowed)))
+        if wider is None or wider.rows == model.rows:
+            return False
+        model = wider
+    return False
 
 
 def _bound_to_act(model: Model) -> Arcs:
@@ -130,26 +139,76 @@ def _in_proportion(model: Model, number: int, seconds: float) -> str:
         if time.monotonic() > until + seconds:
             return ""
     own = [f for f in model.families if f.rule == number]
-    knobs = model.rules[number].knobs(own, model.listing)
-    now = np.linalg.lstsq(knobs.toarray(), np.concatenate([f.upper for f in own]), rcond=None)[0]
+    now = _standing(model, number)
     nothing = np.zeros(len(model.listing.benefit), bool)
     return f"about {model.rules[number].cure(own, (high - 1) * now, nothing)}"
 
 
+def _standing(model: Model, number: int) -> Floats:
+    """Say at what the knobs of a rule stand."""
+    own = [f for f in model.families if f.rule == number]
+    if own[0].hidden is not None:
+        return own[0].hidden.amounts
+    knobs = model.rules[number].knobs(own, model.listing)
+    return np.asarray(np.linalg.lstsq(knobs.toarray(), np.concatenate([f.upper for f in own]), rcond=None)[0])
+
+
 def _widened(model: Model, number: int, times: float) -> Model:
-    families = tuple(replace(f, upper=times * f.upper) if f.rule == number else f for f in model.families)
-    return replace(model, families=families)
+    """Multiply all limits of a rule."""
+
+    def wide(family: Family) -> Family:
+        hidden = family.hidden and family.hidden.eased((times - 1) * family.hidden.amounts)
+        return replace(family, upper=times * family.upper, hidden=hidden)
+
+    return replace(model, families=tuple(wide(f) if f.rule == number else f for f in model.families))
 
 
 def _opens(model: Model, number: int, times: float, until: float) -> bool:
     """Say whether some multiple of a rule's limits is not proven to leave no plan."""
     wider = _widened(model, number, times)
-    arcs = Arcs.of(wider)
-    found = lowest_bound(arcs, Rows.of(wider), seconds=max(until - time.monotonic(), 1.0) / 3)
+    arcs, seconds = Arcs.of(wider), max(until - time.monotonic(), 1.0) / 3
+    _, _, found = opened_bound(wider, arcs, most_tries=_TRIES, close=_CLOSE, seconds=seconds)
     return bool(np.isfinite(found.best).all() and found.bound >= nothing_below(arcs))
 
 
 def _cheapest_cure(model: Model, number: int, arcs: Arcs, seconds: float) -> str:
+    """Loosen one rule by as little as makes a plan possible; rows come to light as plans break them."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        given, taken = _least_given(model, number, arcs, until - time.monotonic())
+        if given is None or taken is None:
+            return ""
+        wider = _eased(model, number, given).opened(taken)
+        own = [f for f in model.families if f.rule == number]
+        if wider is None or wider.rows == model.rows:
+            return "" if wider else str(model.rules[number].cure(own, given, taken))
+        model = _laid_like(model, wider, number)
+    return ""
+
+
+def _eased(model: Model, number: int, given: Floats) -> Model:
+    """Turn the knobs of a rule for the rows that are not laid out."""
+    families = tuple(
+        replace(f, hidden=f.hidden.eased(given)) if f.rule == number and f.hidden is not None else f
+        for f in model.families
+    )
+    return replace(model, families=families)
+
+
+def _laid_like(model: Model, wider: Model, number: int) -> Model:
+    """Lay out the rows of a wider model, those of the rule whose knobs were turned with its own limits."""
+    families = tuple(
+        old.hidden.laid_like(old, new.hidden)
+        if old.rule == number and old.hidden is not None and new.hidden is not None
+        else new
+        for old, new in zip(model.families, wider.families, strict=True)
+    )
+    return replace(model, families=families)
+
+
+def _least_given(
+    model: Model, number: int, arcs: Arcs, seconds: float
+) -> tuple[Floats, Mask] | tuple[None, None]:
     """Solve the matrix in which one rule's limits are soft and every unit beyond them costs one."""
     rule, own, rows = model.rules[number], [f for f in model.families if f.rule == number], Rows.of(model)
     hard = matrix.compiled(arcs, rows)
@@ -170,10 +229,9 @@ def _cheapest_cure(model: Model, number: int, arcs: Arcs, seconds: float) -> str
     )
     found = matrix.optimize(elastic, gap=1e-6, seconds=seconds)
     if found.taken is None or found.values is None:
-        return ""
-    taken = np.zeros(len(model.listing.benefit), bool)
-    taken[arcs.origin[found.taken[: len(arcs.benefit)]]] = True
-    return str(rule.cure(own, found.values[width:] * unit, taken))
+        return None, None
+    taken = whole(arcs, found.taken[: len(arcs.benefit)], len(model.allowed))
+    return found.values[width:] * unit, taken
 
 
 def _unit(knobs: sparse.csc_array, knob: int, scale: Floats) -> float:

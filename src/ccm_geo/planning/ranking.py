@@ -10,7 +10,7 @@ from ccm_geo.errors import DataError
 
 from .engine.arcs import Arcs
 from .engine.prices import plain, walk
-from .listing import Floats, Listing, Mask, leads_on
+from .listing import Floats, Ints, Listing, Mask, leads_on
 from .model import Model, build
 from .rules.donors import Donors
 from .rules.promises import LockOut
@@ -128,6 +128,7 @@ def _spend(model: Model, rank: Floats) -> Mask:
     listing = model.listing
     taken = np.zeros(len(listing.benefit), bool)
     left = [np.array(f.upper) for f in model.families]
+    spent = [np.zeros(f.pattern.shape[0]) for f in model.families]
     done = np.zeros(len(rank), bool)
     order = np.argsort(-rank, kind="stable")
     for year in listing.years:
@@ -140,11 +141,26 @@ def _spend(model: Model, rank: Floats) -> Mask:
             if done[h] or mine.start == mine.stop or rank[h] == -np.inf:
                 continue
             takes = [u[mine].sum(axis=0) for u in uses]
-            if all((t <= room + 1e-9).all() for t, room in zip(takes, left, strict=True)):
+            fits = all((t <= room + 1e-9).all() for t, room in zip(takes, left, strict=True))
+            if fits and _paid(model, spent, rows[mine]):
                 done[h] = True
                 taken[rows[mine]] = True
                 left = [room - t for room, t in zip(left, takes, strict=True)]
     return taken
+
+
+def _paid(model: Model, spent: list[Floats], rows: Ints) -> bool:
+    """Say whether options break no row that is not laid out either; if so, add them to what is spent."""
+    more = []
+    for family, before in zip(model.families, spent, strict=True):
+        held = rows[family.key[rows] >= 0]
+        after = before.copy()
+        np.add.at(after, family.key[held], family.coef[held])
+        if family.hidden is not None and not (family.hidden.complete or family.hidden.pay(after)):
+            return False
+        more.append(after)
+    spent[:] = more
+    return True
 
 
 def _uses(family: Any, rows: Any) -> Floats:

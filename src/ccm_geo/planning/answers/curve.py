@@ -286,6 +286,7 @@ def _points(
 
 
 def _point(model: Model, found: Solution, share: float, money: Money) -> _Point:
+    model = found.laid or model
     wrong = faults(model, found.taken, found.benefit)
     if wrong:
         raise CcmGeoError("curve: a plan fails its own check; please report this: " + "; ".join(wrong[:3]))

@@ -242,8 +242,10 @@ def around(model: Model, kept: Mask) -> tuple[Model, float]:
     on = worked(listing, kept)
     families = []
     for family in model.families:
-        used = family.use(kept)
-        families.append(replace(family, lower=family.lower - used, upper=family.upper - used))
+        spent = family.by_key(kept)
+        used = family.pattern.T @ spent
+        hidden = None if family.hidden is None else family.hidden.less(spent)
+        families.append(replace(family, lower=family.lower - used, upper=family.upper - used, hidden=hidden))
     marks = []
     for mark in model.marks:
         done = worked(listing, kept & mark.sets)

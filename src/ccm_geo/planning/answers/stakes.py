@@ -13,7 +13,7 @@ from scipy import sparse
 
 from ccm_geo.errors import DataError
 from ccm_geo.planning._priced import SAME, Priced, few
-from ccm_geo.planning.engine.prices import losses, values_at, walk
+from ccm_geo.planning.engine.prices import Rows, losses, values_at, walk
 from ccm_geo.planning.engine.solve import Solution, solve
 from ccm_geo.planning.listing import Floats, Ints, Listing, Mask, by_hazard
 from ccm_geo.planning.rules.promises import named_hazards
@@ -194,10 +194,12 @@ def _benefit_without(priced: Priced, hazards: Ints) -> Floats:
     """Benefit of a plan without each of these hazards; -inf where none was found in passing."""
     listing = priced.listing
     out = np.full(len(hazards), -np.inf)
-    shift, gains = _uses(priced, priced.taken), by_hazard(listing, priced.taken, listing.benefit)
     cand = _candidates(priced)
-    offered = _uses(priced, cand)[_hazards_of(listing, cand, priced)]
-    worth = by_hazard(listing, cand, listing.benefit)[_hazards_of(listing, cand, priced)]
+    offers = _hazards_of(listing, cand, priced)
+    priced = _as_paid(priced)
+    shift, gains = _uses(priced, priced.taken), by_hazard(listing, priced.taken, listing.benefit)
+    offered = _uses(priced, cand)[offers]
+    worth = by_hazard(listing, cand, listing.benefit)[offers]
     offered = sparse.csr_array(offered)
     use = priced.use(priced.taken)
     gained = np.empty(len(hazards))
@@ -210,6 +212,21 @@ def _benefit_without(priced: Priced, hazards: Ints) -> Floats:
     gains += _bonus_of(priced, priced.taken)
     out[fits] = priced.benefit - gains[hazards][fits] + gained[fits]
     return out
+
+
+def _as_paid(priced: Priced) -> Priced:
+    """Put use by key in place of rows that are not all laid out: at most as much as the plan uses."""
+    if not priced.model.hides:
+        return priced
+    families = []
+    for family in priced.model.families:
+        use = family.by_key(priced.taken)
+        every = sparse.csr_array(sparse.identity(len(use)))
+        labels, none = ("",) * len(use), np.full(len(use), -np.inf)
+        narrow = replace(family, labels=labels, pattern=every, lower=none, upper=use, hidden=None)
+        families.append(family if family.hidden is None else narrow)
+    model = replace(priced.model, families=tuple(families))
+    return replace(priced, model=model, rows=Rows.of(model))
 
 
 def _bonus_of(priced: Priced, taken: Mask | None) -> Floats:

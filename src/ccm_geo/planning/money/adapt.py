@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from ccm_geo.planning.engine.arcs import Arcs
 from ccm_geo.planning.engine.matrix import optimize
@@ -75,6 +76,7 @@ class Search:
         self.seconds = seconds
         self.shared_years = futures.models[0].listing.year < futures.known_from
         self.best: Trial | None = None
+        self.unseen: npt.NDArray[np.bool_] | None = None  # plans by scenario that broke rows not laid out
         self.bound = self.expected_bound = np.inf
         self.size = sizes_of(futures, aim)
 
@@ -106,7 +108,7 @@ class Search:
             self.look(naive_shared)
         if self.best is None and columns(self.futures) <= _MATRIX_UP_TO:
             self.exactly(0.9)
-        if self.best is None:
+        if self.best is None and self.unseen is None:
             naive = self.at_last(naive_whole)
         if self.best is None:
             return None
@@ -320,7 +322,8 @@ class Search:
             if solution is not None:
                 later = np.nonzero(~self.shared_years & futures.models[scene].allowed)[0]
                 whole[later[solution.taken]] = True
-                bound, prices[kept] = min(bound, fixed + solution.bound), solution.prices
+                bound = min(bound, fixed + solution.bound)
+                prices[kept] = rest.own(solution.prices, solution.laid)
         if not _keeps(futures, scene, whole):
             return None
         value = futures.worth(whole)
@@ -341,6 +344,7 @@ class Search:
         trees = trees_of(place, found.taken)
         masks = np.array([self.futures.whole(t) for t in trees])
         if not all(_keeps(self.futures, z, m) for z, m in enumerate(masks)):
+            self.unseen = masks
             return
         values = np.array([self.futures.worth(m) for m in masks])
         trial = Trial(
@@ -390,4 +394,4 @@ def _keeps(futures: Futures, scene: int, chosen: Mask) -> bool:
         if (mark.must & ~done).any():
             return False
     use = rows.pattern.T @ use_by_key(arcs, chosen[arcs.origin], futures.keys)
-    return rows.keeps(use)
+    return rows.keeps(use) and model.opened(chosen) is None

@@ -1,6 +1,7 @@
 """Plans under money that may be cut: what to do in the first years whatever comes, and how to go on then."""
 
 import hashlib
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -11,11 +12,12 @@ from ccm_geo.errors import CcmGeoError, DataError, PlanError
 from ccm_geo.planning.choose import checked_plan
 from ccm_geo.planning.conflicts import explain
 from ccm_geo.planning.engine.arcs import Arcs
+from ccm_geo.planning.engine.opening import opened_bound
 from ccm_geo.planning.engine.prices import Rows, answer, losses
 from ccm_geo.planning.engine.solve import Solution, solve
 from ccm_geo.planning.findings import looked_over
 from ccm_geo.planning.listing import Listing
-from ccm_geo.planning.model import Model, build
+from ccm_geo.planning.model import Family, Model, build
 from ccm_geo.planning.plan import Plan
 from ccm_geo.planning.rules.limits import Budget, Rule
 from ccm_geo.schemas import Note
@@ -25,6 +27,7 @@ from .adapt import Outcome, Search, Trial
 from .futures import Aim, Futures
 from .scenarios import Funding
 
+_FORESEEN = 0.1  # share of the time for the rows that each scenario by itself brings to light
 _SAME = 1e-9  # nearer than this share is the same number, rounded differently
 
 
@@ -198,12 +201,7 @@ def plan_under(
     aim = Aim(
         chance=np.array(list(funding.probabilities.values())), worst=float(worst_weight), alpha=float(alpha)
     )
-    futures = Futures.of(models, funding.known_from)
-    found = (
-        _of_one(futures, gap, seconds)
-        if len(models) == 1
-        else Search(futures, aim, gap=gap, seconds=seconds).run()
-    )
+    futures, found = _searched(models, funding.known_from, aim, gap=gap, seconds=seconds)
     if found is None:
         raise _no_plan(listing, given, seconds)
     notes = _shared_money(funding, listing)
@@ -230,6 +228,44 @@ def _require_same_rows(models: Sequence[Model], funding: Funding) -> None:
             )
 
 
+def _searched(
+    models: list[Model], known_from: int, aim: Aim, *, gap: float, seconds: float
+) -> tuple[Futures, Outcome | None]:
+    """Look for a plan, again where rows come to light that the plans of all scenarios broke unseen."""
+    until = time.monotonic() + seconds
+    if models[0].hides and len(models) > 1:
+        part = _FORESEEN * seconds / len(models)
+        models = _alike(
+            models,
+            [opened_bound(m, Arcs.of(m), most_tries=60, close=1e-5, seconds=part)[0] for m in models],
+        )
+    while True:
+        futures = Futures.of(models, known_from)
+        if len(models) == 1:
+            return futures, _of_one(futures, gap, seconds)
+        search = Search(futures, aim, gap=gap, seconds=max(until - time.monotonic(), 0.5))
+        found = search.run()
+        if search.unseen is None or search.done() or time.monotonic() > until:
+            return futures, found
+        wider = [m.opened(chosen) or m for m, chosen in zip(models, search.unseen, strict=True)]
+        models, before = _alike(models, wider), models
+        if models[0].rows == before[0].rows:
+            return futures, found
+
+
+def _alike(models: list[Model], wider: list[Model]) -> list[Model]:
+    """Lay out in every scenario the rows that have come to light in any."""
+
+    def laid(family: Family, place: int) -> Family:
+        for other in wider:
+            hidden = other.families[place].hidden
+            if family.hidden is not None and hidden is not None:
+                family = family.hidden.laid_like(family, hidden)
+        return family
+
+    return [m.relaid([laid(f, i) for i, f in enumerate(m.families)]) for m in models]
+
+
 def _of_one(futures: Futures, gap: float, seconds: float) -> Outcome | None:
     """With one scenario there is nothing to hedge against."""
     found = solve(futures.models[0], gap=gap, seconds=seconds)
@@ -237,12 +273,13 @@ def _of_one(futures: Futures, gap: float, seconds: float) -> Outcome | None:
         return None
     shared = found.taken & (futures.models[0].listing.year < futures.known_from)
     value = futures.worth(found.taken)
+    prices = futures.models[0].own(found.prices, found.laid)
     trial = Trial(
         shared=shared,
         chosen=found.taken[None],
         averted=np.array([value]),
         bounds=np.array([found.bound]),
-        prices=(found.prices,),
+        prices=(prices,),
     )
     return Outcome(
         best=trial,
@@ -252,7 +289,7 @@ def _of_one(futures: Futures, gap: float, seconds: float) -> Outcome | None:
         bound=max(found.bound, value),
         expected_bound=max(found.bound, value),
         foresight=np.array([max(found.bound, value)]),
-        prices=found.prices[None],
+        prices=prices[None],
     )
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 from scipy import sparse
 
+from ccm_geo.planning.engine.flows import with_flows
 from ccm_geo.planning.engine.matrix import Matrix, compiled
 from ccm_geo.planning.listing import Floats, Ints, Mask
 
@@ -25,10 +26,12 @@ def whole_matrix(futures: Futures, aim: Aim) -> tuple[Matrix, Ints]:
     """
     place = _places(futures)
     binary = int(place.max(initial=-1)) + 1
-    blocks, lower, upper, capped = [], [], [], [np.zeros(binary, bool)]
+    blocks, lower, upper = [], [], []
+    capped, positive = [np.zeros(binary, bool)], [np.zeros(binary, bool)]
     gains, width = [], binary
     for z, own in enumerate(futures.able):
-        one = compiled(futures.arcs.keep(own), futures.rows[z])
+        mine = futures.arcs.keep(own)
+        one = with_flows(compiled(mine, futures.rows[z]), mine, futures.models[z])
         arcs = int(own.sum())
         extra = len(one.benefit) - arcs
         to = np.concatenate([place[z, own], width + np.arange(extra)])
@@ -36,7 +39,8 @@ def whole_matrix(futures: Futures, aim: Aim) -> tuple[Matrix, Ints]:
         gains.append((one.benefit, to))
         lower.append(one.lower)
         upper.append(one.upper)
-        capped.append(one.capped[arcs:] if one.capped is not None else np.zeros(extra, bool))
+        capped.append(_from(one.capped, arcs, extra))
+        positive.append(_from(one.positive, arcs, extra))
         width += extra
     risky = aim.worst > 0
     total = width + (1 + len(gains)) * risky
@@ -58,13 +62,19 @@ def whole_matrix(futures: Futures, aim: Aim) -> tuple[Matrix, Ints]:
             lower=np.concatenate(lower),
             upper=np.concatenate(upper),
             binary=spot < binary,
-            positive=spot > width,
+            positive=np.concatenate([*positive, spot[width:] > width]),
             capped=np.concatenate([*capped, np.zeros(total - width, bool)]),
             coupling=0,
             scale=np.zeros(0),
         ),
         place,
     )
+
+
+def _from(mask: Mask | None, begin: int, count: int) -> Mask:
+    """Take so many columns from some place on; none are marked where the mask ends."""
+    own = np.zeros(0, bool) if mask is None else mask[begin:]
+    return np.concatenate([own, np.zeros(count - len(own), bool)])
 
 
 def _places(futures: Futures) -> Ints:

@@ -60,7 +60,8 @@ def _less(family: Family, taken: Mask, later: Mask) -> tuple[Family, Mask]:
     held = (family.key >= 0) & later & (family.coef != 0)
     live = np.bincount(family.key[held], minlength=family.pattern.shape[0]) > 0
     kept = np.asarray(abs(family.pattern).T @ live.astype(float)) > 0
-    used = family.use(taken)
+    spent = family.by_key(taken)
+    used = family.pattern.T @ spent
     out = replace(
         family,
         labels=tuple(label for label, k in zip(family.labels, kept, strict=True) if k),
@@ -70,6 +71,7 @@ def _less(family: Family, taken: Mask, later: Mask) -> tuple[Family, Mask]:
         lower=(family.lower - used)[kept],
         upper=(family.upper - used)[kept],
         shares=None if family.shares is None else family.shares[kept],
+        hidden=None if family.hidden is None else family.hidden.less(spent, kept),
     )
     return out, kept
 
@@ -181,6 +183,7 @@ def _tight(futures: Futures, scene: int, keep: Mask) -> list[Family]:
                 lower=rows.lower[span][which],
                 upper=rows.upper[span][which],
                 shares=None if family.shares is None else family.shares[which],
+                hidden=None,  # what later years cannot change any more; the rest is looked at with them
             )
             out.append(narrow)
     return out

@@ -3,12 +3,14 @@
 An option may be paid from any grant whose purpose it fits, and from several. Whether the grants can pay a
 plan is a question of transport: money flows from grants to options. They can, exactly if every set of
 grants covers what is spent on options that only these grants may pay (Hall's condition). Options that the
-same grants fit count alike, so only sets of grants that occur together matter.
+same grants fit count alike, so only sets of grants that occur together matter; few of these bind, and they
+come to light while planning (`_pots`).
 """
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import networkx as nx
@@ -21,15 +23,16 @@ from ccm_geo.planning.listing import Floats, Ints, Listing, Mask, Where, matchin
 from ccm_geo.planning.model import Compiled, Family
 from ccm_geo.schemas import Note
 
+from ._pots import Pots
 from .limits import GIVEN, Rule, joined, listed, rows_where
 
 if TYPE_CHECKING:
     from ccm_geo.planning.plan import Plan
 
-MOST_ROWS = 2_000
-"""Rows beyond which the engine would get slow; more are refused with a cure."""
+ALL_UP_TO = 24
+"""Rows that are laid out at once; of more, only those that come to light."""
 
-_MOST_GRANTS = 40  # more never stay below `MOST_ROWS`, and a group's grants fit one whole number
+_MOST_GRANTS = 40  # a group's grants and its year fit one whole number
 _ALWAYS = -1  # the year of money that is not tied to one
 Pot = tuple[int, int]
 """Money of one grant (its place) that came in one year (or `_ALWAYS`)."""
@@ -109,7 +112,9 @@ class Donors(Rule):
     Let an option's signature be the set of grants that fit it, and a pot the money of a grant that came in
     one year. For every union U of the pots that the options of some signatures and years may be paid from:
     the options all of whose pots lie in U cost at most the money in U. Unions that fall apart into two
-    without an option in both follow from their parts and are left out.
+    without an option in both follow from their parts and are left out. More than 24 unions are not laid out
+    at once: planning begins with those of all money up to each year, and whenever a plan is found that the
+    grants cannot pay, the unions that fall short are added. `Plan.use` shows those that were needed.
 
     Examples
     --------
@@ -120,8 +125,9 @@ class Donors(Rule):
 
     grants: tuple[Grant, ...]
     name: str = ""
+    _known: tuple[frozenset[Pot], ...] = field(default=(), repr=False, compare=False)
 
-    def __init__(self, *grants: Grant, name: str = "") -> None:
+    def __init__(self, *grants: Grant, name: str = "", _known: tuple[frozenset[Pot], ...] = ()) -> None:
         wrong = [g for g in grants if not isinstance(g, Grant)]
         if wrong or not grants:
             raise DataError(f"Donors: give one Grant(...) or several, not {wrong[0] if wrong else 'none'!r}")
@@ -135,6 +141,7 @@ class Donors(Rule):
             raise DataError(f"Donors: two grants are called {twice[0]!r}; give each a name of its own")
         object.__setattr__(self, "grants", tuple(grants))
         object.__setattr__(self, "name", name)
+        object.__setattr__(self, "_known", _known)
 
     @property
     def spoken(self) -> str:
@@ -185,24 +192,48 @@ class Donors(Rule):
         return np.array([matching(frame, g.where, f"Grant {g.name}") for g in self.grants])
 
     def compiled(self, listing: Listing, number: int) -> Compiled:
-        """One row per union of pots; options grouped by signature and year."""
-        cost = listing.numbers("cost_usd", self.title)
-        key, sources = self._groups(listing, cost > 0)
-        unions = self._unions(sources)
-        inside = [[pots <= union for union in unions] for pots in sources]
-        money = self._money()
+        """One row per union of pots; options grouped by signature and year, their costs in whole cents."""
+        cents = np.rint(100 * listing.numbers("cost_usd", self.title)).astype(np.int64)
+        key, sources = self._groups(listing, cents > 0)
+        every = self._every_union(sources)
+        unions = every if every is not None else self._known or self._up_to_each_year(sources)
+        pots = self._money()
+        hidden = Pots(
+            may=self._masks(sources),
+            money=np.array(list(pots.values()), dtype=np.int64),
+            spent=np.zeros(len(sources), np.int64),
+            sets=self._masks(unions),
+            named=partial(self._named_mask, tuple(pots)),
+            complete=every is not None,
+        )
+        labels, pattern, upper = hidden.rows(hidden.sets)
         family = Family(
             rule=number,
-            labels=tuple(f"{self.title}: {self._named(union)}" for union in unions),
+            labels=labels,
             key=key,
-            coef=cost,
-            pattern=sparse.csr_array(np.array(inside, dtype=float).reshape(len(sources), len(unions))),
-            lower=np.full(len(unions), -np.inf),
-            upper=np.array([sum(money[p] for p in union) / 100 for union in unions], dtype=float),
+            coef=cents / 100,
+            pattern=pattern,
+            lower=np.full(len(upper), -np.inf),
+            upper=upper,
             column="cost_usd",
+            hidden=hidden,
         )
-        unpaid = (cost > 0) & (key < 0)
+        unpaid = (cents > 0) & (key < 0)
         return Compiled(families=(family,), forbidden=unpaid if unpaid.any() else None)
+
+    def _masks(self, sets: Sequence[frozenset[Pot]]) -> Mask:
+        """Say which pots each set holds, shape ``(sets, pots)``."""
+        pots = list(self._money())
+        return np.array([[p in own for p in pots] for own in sets], dtype=bool).reshape(len(sets), len(pots))
+
+    def knowing(self, families: Sequence[Family]) -> "Donors":
+        """Remember the rows that are laid out, where not all are."""
+        pots = np.array([*self._money(), (0, 0)])[:-1]
+        (hidden,) = (f.hidden for f in families)
+        if not isinstance(hidden, Pots) or hidden.complete:
+            return self
+        known = tuple(frozenset((int(g), int(came)) for g, came in pots[own]) for own in hidden.sets)
+        return Donors(*self.grants, name=self.name, _known=known)
 
     def _groups(self, listing: Listing, paid: Mask) -> tuple[Ints, list[frozenset[Pot]]]:
         """Group options by the pots that may pay them; -1 for what costs nothing or nobody pays."""
@@ -227,25 +258,35 @@ class Donors(Rule):
             (g, came) for g in fitting for came in self.grants[g].pots if self.grants[g].pays_in(came, year)
         )
 
-    def _unions(self, sources: Iterable[frozenset[Pot]]) -> list[frozenset[Pot]]:
-        """Join sets of pots that overlap in every way; each result once."""
-        single = list(dict.fromkeys(sources))
-        found = dict.fromkeys(single)
-        waiting = list(single)
-        while waiting:
+    def _every_union(self, sources: Sequence[frozenset[Pot]]) -> list[frozenset[Pot]] | None:
+        """Join sets of pots that overlap in every way, each result once; None where there are too many."""
+        found = dict.fromkeys(sources)
+        waiting = list(found)
+        while waiting and len(found) <= ALL_UP_TO:
             union = waiting.pop()
-            for pots in single:
+            for pots in sources:
                 more = union | pots
                 if more not in found and not union.isdisjoint(pots):
                     found[more] = None
                     waiting.append(more)
-            if len(found) > MOST_ROWS:
-                raise DataError(
-                    f"{self.title}: {len(self.grants)} grants overlap in more than {MOST_ROWS:,} ways; join "
-                    "grants of the same purpose into one, give all of them one amount for all years, or "
-                    "leave out carry_over everywhere"
-                )
-        return sorted(found, key=lambda u: (len(u), sorted(u)))
+        return sorted(found, key=lambda u: (len(u), sorted(u))) if len(found) <= ALL_UP_TO else None
+
+    def _up_to_each_year(self, sources: Sequence[frozenset[Pot]]) -> list[frozenset[Pot]]:
+        """Join sets of pots that overlap, of all money that came up to each year."""
+        latest = [max(came for _, came in pots) for pots in sources]
+        found: dict[frozenset[Pot], None] = {}
+        for year in sorted(set(latest)):
+            parts: list[frozenset[Pot]] = []
+            for pots, came in zip(sources, latest, strict=True):
+                if came <= year:
+                    touched = [part for part in parts if not part.isdisjoint(pots)]
+                    parts = [part for part in parts if part.isdisjoint(pots)]
+                    parts.append(pots.union(*touched))
+            found.update(dict.fromkeys(parts))
+        return list(found)
+
+    def _named_mask(self, pots: Sequence[Pot], which: Mask) -> str:
+        return f"{self.title}: {self._named(frozenset(p for p, w in zip(pots, which, strict=True) if w))}"
 
     def _named(self, union: frozenset[Pot]) -> str:
         """Write "Norway 2027 + Pooled fund"."""
@@ -265,13 +306,9 @@ class Donors(Rule):
 
     def knobs(self, families: Sequence[Family], listing: Listing) -> sparse.csr_array:  # noqa: ARG002 - as in Rule
         """One knob a pot: its money helps every row that counts on it."""
-        _, sources = self._groups(listing, listing.numbers("cost_usd", self.title) > 0)
-        pots = self._money()
-        return sparse.csr_array(
-            np.array([[float(p in union) for p in pots] for union in self._unions(sources)]).reshape(
-                -1, len(pots)
-            )
-        )
+        (hidden,) = (f.hidden for f in families)
+        sets = hidden.sets if isinstance(hidden, Pots) else np.zeros((0, len(self._money())))
+        return sparse.csr_array(sets.astype(float))
 
     def cure(self, families: Sequence[Family], given: Floats, taken: Mask) -> str:  # noqa: ARG002 - as in Rule
         """Name the grants that would do."""
