@@ -150,7 +150,8 @@ class Search:
         whole = self.naive(0.5)[0] if known is None else known
         if whole is None:
             return None
-        trial = self.adapted(whole & self.shared_years, _Clock(self, 2.0), known=whole)
+        gone = (time.monotonic() - self.begun) / self.seconds
+        trial = self.adapted(whole & self.shared_years, _Clock(self, 1.0 + gone), known=whole)
         self.consider(trial)
         return trial
 
