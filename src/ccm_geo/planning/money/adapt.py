@@ -150,8 +150,8 @@ class Search:
         whole = self.naive(0.5)[0] if known is None else known
         if whole is None:
             return None
-        gone = (time.monotonic() - self.begun) / self.seconds
-        trial = self.adapted(whole & self.shared_years, _Clock(self, 1.0 + gone), known=whole)
+        each = _Clock(self, 1.0, least=1 / len(self.futures.models))
+        trial = self.adapted(whole & self.shared_years, each, known=whole)
         self.consider(trial)
         return trial
 
@@ -370,15 +370,16 @@ class Search:
 
 @dataclass(frozen=True)
 class _Clock:
-    """Shares what is left of the time, up to a moment, among the tasks to come."""
+    """Shares what is left of the time, up to a moment, among the tasks to come; each gets a least share."""
 
     search: Search
     until: float
+    least: float = 0.01
 
     def share(self, tasks: int) -> float:
         """Seconds for the next one of so many tasks."""
         left = self.search.moment(self.until) - time.monotonic()
-        return max(left / max(tasks, 1), 0.01 * self.search.seconds, 0.2)
+        return max(left / max(tasks, 1), self.least * self.search.seconds, 0.2)
 
 
 def _up(bound: float) -> float:
