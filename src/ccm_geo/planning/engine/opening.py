@@ -12,7 +12,7 @@ from .descent import lowered
 from .prices import Answer, Rows, answer, lowest_bound, nothing_below, use_by_key
 
 _FIRST_TRIES, _TRIES = 10, 6  # of each search but the last; rows that are missing still mislead it
-_LAST_TRIES = 25  # once the rows are known that are nearly broken
+_CLOSER = 0.3  # of how near to the lowest bound is near enough: good prices leave plans few rows to break
 _LITTLE = 1e-5  # share of the bound that rows must bring it down by, or the last search begins
 
 
@@ -40,31 +40,21 @@ def opened_bound(
         return model, rows, lowest_bound(arcs, rows, most_tries=most_tries, close=close, seconds=seconds)
     until = time.monotonic() + seconds
     found = lowest_bound(arcs, rows, most_tries=_FIRST_TRIES, close=_LITTLE, seconds=seconds)
-    last = False
+    before, last = np.inf, False
     while not last and np.isfinite(found.best).all() and time.monotonic() < until:
-        before, count = found.bound, model.rows
-        model, rows, found = widened(model, arcs, rows, found)
-        last = model.rows == count
-        found = _lowered(arcs, rows, found, most_tries if last else _TRIES, close, until)
+        wider = model.opened(whole(arcs, found.taken, len(model.allowed)))
+        grown = wider is not None and wider.rows > model.rows
+        last = not grown or before - found.bound < _LITTLE * abs(found.bound)
+        wider = wider or model
+        if last:
+            wider = wider.opened_nearly(whole(arcs, found.taken, len(model.allowed)))
+        before, prices = found.bound, model.carried(found.prices, wider)
+        model, rows = wider, Rows.of(wider)
+        tries = most_tries if last else _TRIES
+        found = _lowered(arcs, rows, prices, tries, _CLOSER * close, until)
         if found.bound < nothing_below(arcs):
             break
-        if not last and before - found.bound < _LITTLE * abs(before):
-            model, rows, found = widened(model, arcs, rows, found)
-            found, last = _lowered(arcs, rows, found, most_tries, close, until), True
-    wider = model.opened_nearly(whole(arcs, found.taken, len(model.allowed)))
-    if wider.rows > model.rows:
-        rows, prices = Rows.of(wider), model.carried(found.prices, wider)
-        found = _lowered(arcs, rows, answer(arcs, rows, prices), _LAST_TRIES, close, until)
-    return wider, rows, found
-
-
-def widened(model: Model, arcs: Arcs, rows: Rows, found: Answer) -> tuple[Model, Rows, Answer]:
-    """Lay out the rows that an answer breaks unseen, at prices of 0."""
-    wider = model.opened(whole(arcs, found.taken, len(model.allowed)))
-    if wider is None or wider.rows == model.rows:
-        return model, rows, found
-    rows = Rows.of(wider)
-    return wider, rows, answer(arcs, rows, model.carried(found.prices, wider))
+    return model, rows, found
 
 
 def whole(arcs: Arcs, taken: Mask, count: int) -> Mask:
@@ -74,17 +64,17 @@ def whole(arcs: Arcs, taken: Mask, count: int) -> Mask:
     return out
 
 
-def _lowered(arcs: Arcs, rows: Rows, found: Answer, most_tries: int, close: float, until: float) -> Answer:
+def _lowered(arcs: Arcs, rows: Rows, prices: Floats, most_tries: int, close: float, until: float) -> Answer:
     """Go on from prices at hand."""
 
     def ask(prices: Floats) -> Answer:
         return answer(arcs, rows, rows.allowed(prices))
 
-    wish = abs(rows.pattern).T @ use_by_key(arcs, found.taken, rows.pattern.shape[0])
+    every = use_by_key(arcs, np.ones(len(arcs.benefit), bool), rows.pattern.shape[0])
     return lowered(
         ask,
-        found.prices,
-        rows.sizes(wish),
+        prices,
+        rows.sizes(np.asarray(abs(rows.pattern).T @ every)),
         rows.sides,
         most_tries=most_tries,
         close=close,

@@ -46,6 +46,7 @@ _SPLIT = 1e-6  # a share that is neither 0 nor 1
 _TRIES_SMALL, _TRIES_LARGE = 60, 120
 _MATRIX_GOOD = 6_000  # options; up to here one matrix beats several smaller ones
 _MATRIX_UP_TO = 12_000  # options; beyond, HiGHS overruns its time and brings nothing
+_LOOKED_AT = 3  # plans of the pool that rows which are not laid out are looked for in
 _OPENINGS = 8  # how often a search is done again with the rows that its plan broke unseen
 
 
@@ -170,8 +171,10 @@ class _Search:
     def approach(self) -> None:
         """Look for good plans in a pool of choices, then around the best plan, with ever more left open."""
         many = int(np.clip(_NEAR_PER_ROW * len(self.rows.lower), *_NEAR))
-        if len(self.rows.lower) <= _FEW_ROWS and len(self.arcs.start) > _MANY_HAZARDS:
-            self.opening(partial(self.near_the_price, many))
+        few = len(self.rows.lower) <= _FEW_ROWS or self.model.hides
+        if few and len(self.arcs.start) > _MANY_HAZARDS:
+            wide = _MATRIX_GOOD if self.model.hides else many  # flows stand for rows, and need room
+            self.opening(partial(self.near_the_price, wide))
         if not self.done() and len(self.rows.lower):
             self.opening(self.from_pool)
         if self.plan is None:
@@ -206,6 +209,9 @@ class _Search:
         split[pool.blocks[pool.owner[(found.share > _SPLIT) & (found.share < 1 - _SPLIT)]]] = True
         tied = nearly_tied(arcs.hazard, self.priced.taken, self.loss, len(arcs.start))
         self.plans, self.open_hazards = plans, tied | split[arcs.blocks.of]
+        if self.model.hides:
+            for plan in plans[:_LOOKED_AT]:
+                self.breaks_unseen(plan)
         self.consider(self.exchange(plans, 1))
 
     def exchange(self, plans: list[Mask], seed: int) -> Mask:
@@ -265,8 +271,10 @@ class _Search:
 
     def breaks_unseen(self, taken: Mask) -> bool:
         """Say whether a plan breaks rows that are not laid out, and lay them out."""
-        wider = self.model.opened(whole(self.arcs, taken, len(self.model.allowed)))
+        chosen = whole(self.arcs, taken, len(self.model.allowed))
+        wider = self.model.opened(chosen)
         if wider is not None and wider.rows > self.model.rows:
+            wider = wider.opened_nearly(chosen)
             prices = self.model.carried(self.priced.prices, wider)
             self.model, self.rows = wider, Rows.of(wider)
             self.priced = answer(self.arcs, self.rows, prices)

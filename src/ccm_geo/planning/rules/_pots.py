@@ -20,7 +20,7 @@ from ccm_geo.planning.model import Family, Hidden
 A: TypeAlias = npt.NDArray[Any]
 _AT_ONCE = 8  # sets that fall short that one flow shows at most
 _MOST_OUT = 40  # pots that are left out in turn, in the look for more such sets
-_NEARLY = 0.01  # share by which spending may fall short of what would break a row that is laid out in advance
+_NEARLY = 0.02  # share by which spending may fall short of what would break a row that is laid out in advance
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -154,8 +154,9 @@ class Donors(Rule):
 
     def fitted(self, listing: Listing, rules: tuple[Rule, ...]) -> tuple["Donors", list[Note]]:  # noqa: ARG002 - as in Rule
         """Name the years of the money; say what no grant may pay."""
+        years = listing.years if "year" in listing.frame else None
         for grant in self.grants:
-            self._require_years(grant, listing)
+            self._require_years(grant, years)
         fits = self._fits(listing.frame)
         cost = listing.numbers("cost_usd", self.title)
         orphans = ~fits.any(axis=0) & (cost > 0)
@@ -174,13 +175,14 @@ class Donors(Rule):
             )
         return self, notes
 
-    def _require_years(self, grant: Grant, listing: Listing) -> None:
+    @staticmethod
+    def _require_years(grant: Grant, years: Ints | None) -> None:
         if not isinstance(grant.amount, Mapping):
             return
-        if "year" not in listing.frame:
+        if years is None:
             told = "it goes by year but the options have no column 'year'; give one amount"
             raise DataError(f"Grant {grant.name}: {told}")
-        first, last = int(listing.years[0]), int(listing.years[-1])
+        first, last = int(years[0]), int(years[-1])
         lost = [y for y in grant.amount if y > last or (y < first and not grant.carry_over)]
         if lost:
             raise DataError(
@@ -189,7 +191,23 @@ class Donors(Rule):
 
     def _fits(self, frame: pd.DataFrame) -> Mask:
         """Say which grants fit which options, shape ``(grants, options)``."""
-        return np.array([matching(frame, g.where, f"Grant {g.name}") for g in self.grants])
+        named = dict.fromkeys(c for grant in self.grants for c in (grant.where or {}) if c in frame)
+        known = {c: pd.factorize(frame[c]) for c in named}
+        return np.array([self._fitting(grant, frame, known) for grant in self.grants])
+
+    @staticmethod
+    def _fitting(grant: Grant, frame: pd.DataFrame, known: Mapping[str, Any]) -> Mask:
+        """Look a grant's purpose up among the values of each column, not in every row."""
+        held = np.ones(len(frame), bool)
+        for column, wanted in (grant.where or {}).items():
+            if column not in known:
+                return matching(
+                    frame, grant.where, f"Grant {grant.name}"
+                )  # says that there is no such column
+            codes, values = known[column]
+            own = matching(pd.DataFrame({column: values}), {column: wanted}, f"Grant {grant.name}")
+            held &= np.append(own, False)[codes]
+        return held
 
     def compiled(self, listing: Listing, number: int) -> Compiled:
         """One row per union of pots; options grouped by signature and year, their costs in whole cents."""
