@@ -251,13 +251,12 @@ def closes(chosen: pd.DataFrame, options: pd.DataFrame) -> Any:
     if "state_from" not in chosen:
         return np.ones(len(chosen), bool)
     whose = "hazard_id" if "hazard_id" in chosen else "option_id"
-    rows = options[options[whose].isin(chosen[whose])]
-    moves = rows[rows["state_from"].astype(str) != rows["state_to"].astype(str)]
-    onward = set(zip(moves[whose].astype(str), moves["state_from"].astype(str), strict=True))
-    steps = zip(
-        chosen[whose].astype(str),
-        chosen["state_from"].astype(str),
-        chosen["state_to"].astype(str),
-        strict=True,
-    )
-    return np.array([a != b and (h, b) not in onward for h, a, b in steps], dtype=bool)
+    count = len(chosen)
+    hazard, _ = pd.factorize(pd.concat([chosen[whose].astype(object), options[whose].astype(object)]))
+    ends = [pd.concat([chosen[c], options[c]]).astype("category") for c in ("state_from", "state_to")]
+    states = {str(s): i for i, s in enumerate(dict.fromkeys(s for e in ends for s in e.cat.categories))}
+    before, after = (np.array([*(states[str(s)] for s in e.cat.categories), -1])[e.cat.codes] for e in ends)
+    moves = before != after
+    onward = (hazard * len(states) + before)[count:][moves[count:]]
+    reached = (hazard * len(states) + after)[:count]
+    return np.asarray(moves[:count] & ~np.isin(reached, onward), dtype=bool)
