@@ -5,11 +5,15 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from small_worlds import best_by_brute_force, small_world
+from small_worlds import best_by_brute_force, paths_of, small_world
 
 from ccm_geo import Budget, Capacity, Complete, DataError, LockIn, LockOut, Share, prioritize
 from ccm_geo.planning import After
 from ccm_geo.planning.engine import solve as engine
+from ccm_geo.planning.engine.arcs import Arcs
+from ccm_geo.planning.engine.prices import Rows, answer, fitting_answer
+from ccm_geo.planning.listing import Listing
+from ccm_geo.planning.model import build
 
 
 def world(seed, hazards=4):
@@ -73,6 +77,44 @@ def test_price_engine_brackets_the_best_plan_with_bonuses(seed, money, bonus, na
     assert plan.benefit <= best + 1e-9
     assert best <= plan.bound + 1e-9
     assert plan.benefit >= best * (1 - 1e-3) - 1e-9
+
+
+def best_that_fits(options, prices, limits, bonus):
+    """Most that one village can bring at prices, of all its plans within the limits by year."""
+    years = np.array([2027, 2028])
+    parts = []
+    for _, rows in options.groupby("hazard_id", sort=False):
+        part = []
+        for path in paths_of(rows):
+            own = rows.loc[path]
+            cost = np.array([own.loc[own["year"] == y, "cost_usd"].sum() for y in years])
+            part.append((own["benefit"].sum() - cost @ prices, *cost, (own["state_to"] == "released").any()))
+        parts.append(np.array(part, float))
+    total = parts[0]
+    for part in parts[1:]:
+        both = total[:, None, :] + part[None, :, :]
+        total = both.reshape(-1, total.shape[1])
+    value = total[:, 0] + np.where(total[:, 3] == len(parts), bonus, 0.0)
+    fits = (total[:, 1:3] <= np.array(limits) + 1e-9).all(axis=1)
+    return value[fits].max()
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("limits", [(8.0, 5.0), (4.0, 9.0), (3.0, 2.0)])
+def test_village_at_prices_does_its_best_of_what_fits_its_limits(seed, limits):
+    options = world(seed, hazards=3).assign(village="Ban Na")
+    rules = [Complete("village", bonus=2.0), Budget(dict(zip((2027, 2028), limits, strict=True)))]
+    model = build(Listing.of(options), rules)
+    arcs, rows = Arcs.of(model), Rows.of(model)
+    for prices in np.array([[0.0, 0.0], [0.02, 0.01], [0.2, 0.1]]):
+        free, found = answer(arcs, rows, prices), fitting_answer(arcs, rows, prices)
+        best = best_that_fits(options, prices, limits, bonus=2.0)
+        taken = found.taken
+        at_prices = arcs.benefit[taken].sum() + arcs.brought(taken).sum() - found.use @ prices
+        assert not rows.excess(found.use).any()
+        assert at_prices <= best + 1e-9
+        assert best <= found.gain.sum() + 1e-9 <= free.gain.sum() + 2e-9
+        assert at_prices >= best * (1 - 2e-3)
 
 
 def two_fields(**more):

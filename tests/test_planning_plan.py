@@ -215,7 +215,10 @@ def test_random_exchange_finds_a_plan_that_keeps_the_rules_and_the_same_one_agai
     priced = lowest_bound(arcs, rows)
     pool = near_choices(arcs, rows, priced.prices, [priced.taken])
     start, ties = pool.of_plan(arcs, priced.taken), Ties.of(arcs, pool, [])
-    found = [exchanged(pool, rows, priced.prices, start, ties, tries=200_000, seed=5) for _ in range(2)]
+    found = [
+        exchanged(pool, rows, priced.prices, start, ties, tries=200_000, seed=5, heat=0.002, lent=1.0)
+        for _ in range(2)
+    ]
     assert (found[0][0] == found[1][0]).all()
     assert found[0][1]
     taken = pool.taken(found[0][0])

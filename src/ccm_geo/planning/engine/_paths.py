@@ -11,7 +11,7 @@ Hazards of a *block* decide together: it brings a bonus, by year, once all of th
 (or never) every hazard of the block takes its best path that is done by then; the best year is kept.
 """
 
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numba
 import numpy as np
@@ -24,78 +24,92 @@ A: TypeAlias = npt.NDArray[Any]
 _WIDEST = 1 << MOST_MARKS
 
 
+class Net(NamedTuple):
+    """Arcs as kernels take them: of blocks, of hazards (`first` to `must`), of arcs (`year` to `asks`)."""
+
+    blocks: A
+    members: A
+    bonus: A
+    first: A
+    start: A
+    low: A
+    ends: A
+    marks: A
+    must: A
+    year: A
+    src: A
+    dst: A
+    sets: A
+    asks: A
+
+
 @numba.njit(cache=True, nogil=True)
-def best_paths(  # noqa: C901, PLR0913, PLR0917 - one loop nest for the compiler
-    begin: int,
-    end: int,
-    blocks: A,
-    members: A,
-    bonus: A,
-    first: A,
-    start: A,
-    low: A,
-    ends: A,
-    marks: A,
-    must: A,
-    year: A,
-    src: A,
-    dst: A,
-    sets: A,
-    asks: A,
-    value: A,
-    keys: A,
-    coefs: A,
-    taken: A,
-    best: A,
-    gain: A,
-    use: A,
+def best_paths(  # noqa: PLR0913, PLR0917 - one loop for the compiler
+    begin: int, end: int, net: Net, value: A, keys: A, coefs: A, taken: A, best: A, gain: A, use: A
 ) -> None:
     """Fill, for the blocks from `begin` to `end`, what their hazards do and what it is worth.
 
     `taken` is a bool per arc, `best` the value of each hazard's path (-inf where none keeps its marks),
     `gain` that of each block with its bonus. Adds to `use` what the taken arcs use, by key.
     """
-    years, states = bonus.shape[1], _states(start, src, dst, ends)
-    worth, before = np.empty(states * _WIDEST), np.empty(_WIDEST)
+    room = room_for(net, begin, end)
+    for b in range(begin, end):
+        gain[b] = best_of_block(b, net, value, room, taken, best)
+        for m in range(net.blocks[b], net.blocks[b + 1]):
+            for k in range(net.first[net.members[m]], net.first[net.members[m] + 1]):
+                if taken[k]:
+                    for f in range(keys.shape[0]):
+                        use[keys[f, k]] += coefs[f, k]
+
+
+@numba.njit(cache=True, nogil=True)
+def room_for(net: Net, begin: int, end: int) -> Any:
+    """Make the arrays that `best_of_block` works in, large enough for the blocks from `begin` to `end`."""
+    years, states = net.bonus.shape[1], _states(net.start, net.src, net.dst, net.ends)
     longest, widest = 0, 1
     for b in range(begin, end):
         size = 0
-        for m in range(blocks[b], blocks[b + 1]):
-            size += first[members[m] + 1] - first[members[m]]
-        longest, widest = max(longest, size), max(widest, blocks[b + 1] - blocks[b])
-    better = np.empty(longest, dtype=np.uint64)
-    top, node = np.empty((widest, years + 1)), np.empty((widest, years + 1), np.int64)
-    for b in range(begin, end):
-        together = bonus[b, 0] > 0.0
-        at = 0
-        for m in range(blocks[b], blocks[b + 1]):
-            h, i = members[m], m - blocks[b]
-            _forward(
-                h, first[h], first[h + 1], start, low, ends, marks, must, year, src, dst, sets, asks, value,
-                states, together, worth, before, better[at:], top[i], node[i],
-            )  # fmt: skip
-            at += first[h + 1] - first[h]
-        many = blocks[b + 1] - blocks[b]
-        when, most = years, 0.0
-        for i in range(many):
-            most += top[i, years]
-        if together:
-            for t in range(years):
-                total = bonus[b, t]
-                for i in range(many):
-                    total += top[i, t]
-                if total > most:
-                    when, most = t, total
-        gain[b] = most
-        at = 0
-        for m in range(blocks[b], blocks[b + 1]):
-            h, i = members[m], m - blocks[b]
-            best[h] = top[i, when]
-            _trace(
-                first[h], first[h + 1], marks[h], year, src, dst, sets, keys, coefs, when, node[i, when],
-                better[at:], taken, use,
-            )  # fmt: skip
-            at += first[h + 1] - first[h]
+        for m in range(net.blocks[b], net.blocks[b + 1]):
+            size += net.first[net.members[m] + 1] - net.first[net.members[m]]
+        longest, widest = max(longest, size), max(widest, net.blocks[b + 1] - net.blocks[b])
+    return (
+        np.empty(states * _WIDEST),
+        np.empty(_WIDEST),
+        np.empty(longest, dtype=np.uint64),
+        np.empty((widest, years + 1)),
+        np.empty((widest, years + 1), np.int64),
+    )
+
+
+@numba.njit(cache=True, nogil=True)
+def best_of_block(b: int, net: Net, value: A, room: Any, taken: A, best: A) -> float:
+    """Let one block do what is worth most; returns what that is."""
+    worth, before, better, top, node = room
+    years, states = net.bonus.shape[1], len(worth) // _WIDEST
+    together = net.bonus[b, 0] > 0.0
+    at = 0
+    for m in range(net.blocks[b], net.blocks[b + 1]):
+        h, i = net.members[m], m - net.blocks[b]
+        _forward(h, net, value, states, together, worth, before, better[at:], top[i], node[i])
+        at += net.first[h + 1] - net.first[h]
+    many = net.blocks[b + 1] - net.blocks[b]
+    when, most = years, 0.0
+    for i in range(many):
+        most += top[i, years]
+    if together:
+        for t in range(years):
+            total = net.bonus[b, t]
+            for i in range(many):
+                total += top[i, t]
+            if total > most:
+                when, most = t, total
+    at = 0
+    for m in range(net.blocks[b], net.blocks[b + 1]):
+        h, i = net.members[m], m - net.blocks[b]
+        best[h] = top[i, when]
+        _trace(h, net, when, node[i, when], better[at:], taken)
+        at += net.first[h + 1] - net.first[h]
+    return float(most)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -113,18 +127,7 @@ def _states(start: A, src: A, dst: A, ends: A) -> int:
 @numba.njit(cache=True, nogil=True)
 def _forward(  # noqa: C901, PLR0912, PLR0913, PLR0917 - one loop nest for the compiler
     h: int,
-    lo: int,
-    hi: int,
-    start: A,
-    low: A,
-    ends: A,
-    marks: A,
-    must: A,
-    year: A,
-    src: A,
-    dst: A,
-    sets: A,
-    asks: A,
+    net: Net,
     value: A,
     states: int,
     together: bool,  # noqa: FBT001 - compiled
@@ -135,6 +138,9 @@ def _forward(  # noqa: C901, PLR0912, PLR0913, PLR0917 - one loop nest for the c
     node: A,
 ) -> None:
     """Fill the best value of the hazard done by each year, last that of all paths, and where they end."""
+    lo, hi = net.first[h], net.first[h + 1]
+    start, low, ends, marks, must = net.start, net.low, net.ends, net.marks, net.must
+    year, src, dst, sets, asks = net.year, net.src, net.dst, net.sets, net.asks
     one = np.uint64(1)
     width, years = 1 << marks[h], len(top) - 1
     for i in range(states * width):
@@ -191,24 +197,11 @@ def _top(worth: A, states: int, width: int, must: int, low: int, allowed: Any) -
 
 
 @numba.njit(cache=True, nogil=True)
-def _trace(  # noqa: C901, PLR0913, PLR0917 - one loop nest for the compiler
-    lo: int,
-    hi: int,
-    marks: int,
-    year: A,
-    src: A,
-    dst: A,
-    sets: A,
-    keys: A,
-    coefs: A,
-    when: int,
-    node: int,
-    better: A,
-    taken: A,
-    use: A,
-) -> None:
+def _trace(h: int, net: Net, when: int, node: int, better: A, taken: A) -> None:
     """Walk back from where the best path ends and mark its arcs."""
-    one, width = np.uint64(1), 1 << marks
+    lo, hi = net.first[h], net.first[h + 1]
+    year, src, dst, sets = net.year, net.src, net.dst, net.sets
+    one, width = np.uint64(1), 1 << net.marks[h]
     for k in range(lo, hi):
         taken[k] = False
     if node < 0:
@@ -225,8 +218,6 @@ def _trace(  # noqa: C901, PLR0913, PLR0917 - one loop nest for the compiler
             k -= 1
             continue
         taken[k] = True
-        for f in range(keys.shape[0]):
-            use[keys[f, k]] += coefs[f, k]
         bits = came
         if src[k] != dst[k]:
             state = src[k]

@@ -1,7 +1,7 @@
 """What whole blocks can do: a pool of choices, each with its benefit and what it uses of every row."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy import sparse
@@ -11,9 +11,9 @@ from ccm_geo.planning.listing import Floats, Ints, Mask
 from .arcs import Arcs
 from .prices import Rows, losses_at, use_by_key, values_at, walk
 
-_ROUNDS = 8, 40  # rounds of choices, each through a block's next nearest option in turn
-_MOST_CHOICES = 40_000
-_MANY = 4_000  # blocks that stay open; of more, those whose next best choice falls short by least
+_ROUNDS = 8, 40
+_MOST_CHOICES = 20_000
+MANY = 4_000  # blocks that stay open; of more, those whose next best choice falls short by least
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +59,10 @@ class Choices:
         """Place of each choice's block among the open blocks."""
         return np.repeat(np.arange(len(self.blocks)), np.diff(self.first))
 
+    def seeing(self, which: Mask) -> "Choices":
+        """Look at some rows only."""
+        return replace(self, use=sparse.csr_array(self.use[:, np.nonzero(which)[0]]), spent=self.spent[which])
+
     def taken(self, chosen: Ints) -> Mask:
         """Take one choice of each open block, and what settled blocks take."""
         out = self.settled.copy()
@@ -79,7 +83,14 @@ class Choices:
 
 
 def near_choices(
-    arcs: Arcs, rows: Rows, prices: Floats, plans: Iterable[Mask], open_: Mask | None = None
+    arcs: Arcs,
+    rows: Rows,
+    prices: Floats,
+    plans: Iterable[Mask],
+    *,
+    rounds: tuple[int, int] = _ROUNDS,
+    open_: Mask | None = None,
+    before: Choices | None = None,
 ) -> Choices:
     """Collect each block's best choices through its options of least loss, and what it does in some plans.
 
@@ -91,15 +102,22 @@ def near_choices(
         At which choices are good.
     plans
         Arcs taken, by plan; settled blocks keep to the first one.
+    rounds
+        At least and at most so many rounds of choices, each through a block's next nearest option in turn.
     open_
         Blocks that are open; by default those of the smallest losses.
+    before
+        A pool to add to, with its open blocks; by default a new one.
     """
     value = values_at(arcs, rows, prices)
     keys, block = rows.pattern.shape[0], arcs.blocks.of[arcs.hazard]
     taken, _, _ = walk(arcs, value, keys)
     loss = losses_at(arcs, value)
     plans = [*plans]
-    if open_ is None:
+    if before is not None:
+        open_ = np.zeros(len(arcs.blocks.bonus), bool)
+        open_[before.blocks] = True
+    elif open_ is None:
         open_ = nearly_tied(block, taken, loss, len(arcs.blocks.bonus))
     blocks = len(open_)
     order = np.lexsort((loss, block))
@@ -108,13 +126,14 @@ def near_choices(
     rank[order] = np.arange(len(loss)) - begin[block[order]]
     pull = 1.0 + 2.0 * np.bincount(block, weights=np.abs(value), minlength=blocks) + arcs.blocks.bonus[:, 0]
     found = [*plans, taken]
-    rounds = int(np.clip(_MOST_CHOICES // max(open_.sum(), 1), *_ROUNDS))
-    for turn in range(min(rounds, int(rank.max(initial=-1)) + 1)):
+    many = int(np.clip(_MOST_CHOICES // max(open_.sum(), 1), *rounds))
+    for turn in range(min(many, int(rank.max(initial=-1)) + 1)):
         forced = (rank == turn) & np.isfinite(loss) & open_[block]
         through, _, _ = walk(arcs, value + np.where(forced, pull[block], 0.0), keys)
         hit = np.bincount(block[forced & through], minlength=blocks) > 0
         found.append(through & hit[block])
-    return _pool(arcs, rows, found, open_, plans[0] if plans else taken)
+    base = before.settled if before is not None else plans[0] if plans else taken
+    return _pool(arcs, rows, found, open_, base, before)
 
 
 def nearly_tied(owner: Ints, taken: Mask, loss: Floats, count: int) -> Mask:
@@ -122,8 +141,8 @@ def nearly_tied(owner: Ints, taken: Mask, loss: Floats, count: int) -> Mask:
     short = np.full(count, np.inf)
     np.minimum.at(short, owner, np.where(taken, np.inf, loss))
     out = np.ones(count, bool)
-    if count > _MANY:
-        out = short <= np.partition(short, _MANY)[_MANY]
+    if count > MANY:
+        out = short <= np.partition(short, MANY)[MANY]
     return out
 
 
@@ -158,6 +177,7 @@ def _pool(
     bound = np.zeros(len(open_), bool)
     bound[arcs.blocks.of[arcs.must > 0]] = True
     owner = np.where((prints == 0) & bound[blocks][owner], -1, owner)
+    owner = np.where(overfull(use, rows), -1, owner)
     _, unique = np.unique(np.column_stack([owner, prints]), axis=0, return_index=True)
     unique = unique[owner[unique] >= 0]
     keep = unique[np.lexsort((unique, owner[unique]))]
@@ -173,6 +193,14 @@ def _pool(
         prints=prints[keep],
         born=np.where(keep < (len(before.benefit) if before else 0), keep, -1),
     )
+
+
+def overfull(use: sparse.csr_array, rows: Rows) -> Mask:
+    """Say which choices break a limit by themselves; no plan takes them."""
+    over = use.data > (rows.alone * (1 + 1e-9) + 1e-9)[use.indices]
+    out = np.zeros(use.shape[0], bool)
+    out[np.repeat(np.arange(use.shape[0]), np.diff(use.indptr))[over]] = True
+    return out
 
 
 def _column(

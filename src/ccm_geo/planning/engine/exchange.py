@@ -1,8 +1,10 @@
 """Improves a plan where few hazards share many limits: they change choices at random, ever more choosily.
 
-Simulated annealing over whole paths, of one hazard, of two, or of all that are completed together. Breaking
-a limit costs more the longer it stays broken, so the search walks through plans that are slightly too
-dear and comes back. It proves nothing; it finds good plans quickly.
+Simulated annealing over choices of whole blocks, or over paths of single hazards, of which one or two change
+at a time, or all that are completed together. Breaking a limit costs more the longer it stays broken, so the
+search walks through plans that are slightly too dear and comes back. What a choice does not use is at first
+worth its price to it, later nothing: so room is made for what needs much of it before others fill it. It
+proves nothing; it finds good plans quickly.
 """
 
 from collections.abc import Iterable
@@ -21,7 +23,6 @@ from .master import fines
 from .prices import Rows
 
 A: TypeAlias = npt.NDArray[Any]
-_HEAT = 0.002  # quantile of what choices fall short of their price: how bold the search begins
 _SETTLE = 0.2  # share of the exchanges that only fill what is left, after a repair
 _EPOCHS = 400  # how often what it costs to break a row is set anew
 _RISE = 30.0  # what breaking a row costs beyond its price in the end, in prices
@@ -53,6 +54,20 @@ class Ties:
     bonus: Floats
     begin: Ints
     moves: Ints
+
+    @classmethod
+    def none(cls, pool: Choices) -> "Ties":
+        """Leave every choice to itself: what whole blocks bring is in their benefit."""
+        nothing = np.zeros(0, np.int64)
+        return cls(
+            done=np.zeros(len(pool.benefit), np.int64),
+            block=np.full(len(pool.blocks), -1),
+            first=np.zeros(1, np.int64),
+            members=nothing,
+            bonus=np.zeros((0, 2)),
+            begin=np.zeros(1, np.int64),
+            moves=nothing,
+        )
 
     @classmethod
     def of(cls, arcs: Arcs, pool: Choices, plans: Iterable[Mask]) -> "Ties":
@@ -104,42 +119,57 @@ def _block_moves(arcs: Arcs, pool: Choices, own: Ints, plans: Iterable[Mask]) ->
     return np.concatenate([[0], np.cumsum(np.concatenate(sizes))]), np.concatenate(moves)
 
 
-def exchanged(
-    pool: Choices, rows: Rows, prices: Floats, start: Ints, ties: Ties, *, tries: int, seed: int
+def exchanged(  # noqa: PLR0913 - where it begins, how long and how boldly it looks
+    pool: Choices,
+    rows: Rows,
+    prices: Floats,
+    start: Ints,
+    ties: Ties,
+    *,
+    tries: int,
+    seed: int,
+    heat: float,
+    lent: float,
 ) -> tuple[Ints, bool]:
     """Look for a better plan by random exchange.
 
     Parameters
     ----------
     pool, rows
-        Choices of single hazards, and rows.
+        Choices of blocks or of single hazards, and rows.
     prices
         Prices of the rows, which say what breaking them costs.
     start
-        Choice of each open hazard to begin with; together they may break rows.
+        Choice of each owner to begin with; together they may break rows.
     ties
         What choices bring together.
     tries
         How many exchanges are tried.
     seed
         Where the random numbers begin.
+    heat
+        How bold the search begins: a quantile of what choices fall short of their price.
+    lent
+        Share of its price that what a choice does not use is worth at first: 1 to make room for large
+        changes, 0 to stay near the start.
 
     Returns
     -------
     tuple
-        Choice of each open hazard; whether they break no row.
+        Choice of each owner; whether they break no row.
     """
     hazards = len(pool.blocks)
     gains = np.abs(pool.benefit - pool.use @ prices)
-    heat = float(np.quantile(gains[gains > 0], _HEAT)) if (gains > 0).any() else 1.0
+    warmth = float(np.quantile(gains[gains > 0], heat)) if (gains > 0).any() else 1.0
     limits = np.concatenate([rows.upper, rows.lower])
     size = np.abs(np.where(np.isfinite(limits), limits, 0.0)).reshape(2, -1).max(axis=0)
-    room, charge = 1e-10 * np.maximum(size, 1.0), fines(pool, prices)
+    room, charge = np.minimum(1e-10 * np.maximum(size, 1.0), 1e-4), fines(pool, prices)
     best = np.empty(hazards, np.int64)
     good = _anneal(
         pool.first, pool.owner, pool.benefit, pool.use.indptr, pool.use.indices, pool.use.data,
-        pool.spent.copy(), rows.lower, rows.upper, charge, room, ties.done, ties.block, ties.first,
-        ties.members, ties.bonus, ties.begin, ties.moves, start.copy(), tries, heat, seed, best,
+        pool.spent.copy(), rows.lower, rows.upper, charge, room, pool.use @ prices, ties.done, ties.block,
+        ties.first, ties.members, ties.bonus, ties.begin, ties.moves, start.copy(), tries, lent, warmth,
+        seed, best,
     )  # fmt: skip
     return best, good
 
@@ -157,6 +187,7 @@ def _anneal(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one loop for th
     upper: A,
     weight: A,
     room: A,
+    paid: A,
     done: A,
     block: A,
     block_first: A,
@@ -166,6 +197,7 @@ def _anneal(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one loop for th
     sets: A,
     now: A,
     tries: int,
+    lent: float,
     heat: float,
     seed: int,
     best: A,
@@ -228,7 +260,7 @@ def _anneal(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one loop for th
                 else:
                     charge[r] = max(charge[r] * _CHEAPER, level)
         gain, many = 0.0, 0
-        if len(set_first) > 1 and turn % 16 == 0:
+        if len(set_first) > 1 and turn % 3 == 0:
             state = _next(state)
             s = int((state >> np.uint64(33)) % np.uint64(len(set_first) - 1))
             for j in range(set_first[s], set_first[s + 1]):
@@ -269,6 +301,10 @@ def _anneal(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one loop for th
             if b >= 0 and (i == 0 or b != block[moves[i - 1]]):
                 gain += _brought(b, block_first, members, then, done, bonus) - had[b]
         change, more_broken = gain, 0
+        if turn < settle:
+            credit = lent * (1.0 - turn / settle)
+            for i in range(many):
+                change -= credit * (paid[into[i]] - paid[now[moves[i]]])
         for i in range(some):
             r = touched[i]
             is_touched[r] = False

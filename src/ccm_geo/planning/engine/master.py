@@ -16,7 +16,7 @@ from ccm_geo.planning.listing import Floats
 
 from .arcs import Arcs
 from .choices import Choices, more_choices
-from .prices import Answer, Rows, answer
+from .prices import Answer, Rows, fitting_answer
 
 _ROUNDS = 60
 _FINE = 30.0  # what breaking a row costs in the linear program, in prices
@@ -60,7 +60,7 @@ def mastered(arcs: Arcs, rows: Rows, priced: Answer, pool: Choices, *, close: fl
             or time.monotonic() > until
         ):
             break
-        found = [answer(arcs, rows, rows.allowed(p)) for p in (prices, 0.5 * (prices + best.prices))]
+        found = [fitting_answer(arcs, rows, rows.allowed(p)) for p in (prices, 0.5 * (prices + best.prices))]
         best = min(best, *found, key=lambda a: a.bound)
         wider = more_choices(arcs, rows, pool, [f.taken for f in found])
         if len(wider.benefit) == len(pool.benefit):
@@ -88,7 +88,7 @@ def fines(pool: Choices, prices: Floats) -> Floats:
     used = np.abs(pool.spent) + np.asarray(abs(best).sum(axis=0)).ravel()
     used = np.where(used > 0, used, _amounts(pool))
     bill = np.abs(prices) * used
-    typical = float(bill[bill > 0].mean()) if bill.any() else float(np.abs(pool.benefit).sum()) / len(used)
+    typical = float(bill[bill > 0].mean()) if bill.any() else float(np.abs(pool.benefit).sum()) / max(len(used), 1)
     return np.asarray(np.maximum(np.abs(prices), 0.25 * typical / used))
 
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
@@ -17,12 +18,13 @@ from scipy import sparse
 from ccm_geo.planning.listing import Floats, Listing, Mask
 from ccm_geo.planning.model import Model
 
-from . import _paths
+from . import _fitting, _paths
 from .arcs import Arcs
 from .descent import along, lowered
 
 T = TypeVar("T")
 _PARTS, _THREADS = 8, 2
+_ABOUT = 1.2  # up to which factor the one price is looked for that a search begins with
 _ALONE_UP_TO = 50_000  # options; below, threads cost more than they bring
 
 
@@ -60,6 +62,18 @@ class Rows:
         out = np.where((prices > 0) & np.isinf(self.upper), 0.0, prices)
         return np.where((out < 0) & np.isinf(self.lower), 0.0, out)
 
+    @cached_property
+    def alone(self) -> Floats:
+        """What one block may use of each row: its upper limit, where every option adds to it; else inf."""
+        adds = np.asarray(self.pattern.min(axis=0).todense()).ravel() >= 0
+        limit: Floats = np.where(adds & np.isfinite(self.upper), self.upper, np.inf)
+        return limit
+
+    @cached_property
+    def filled(self) -> sparse.csr_array:
+        """The part of `pattern` in rows that one block could overdraw."""
+        return sparse.csr_array(self.pattern @ sparse.diags_array(np.isfinite(self.alone).astype(float)))
+
     @property
     def sides(self) -> list[tuple[float | None, float | None]]:
         """Between what each price may lie: from 0 where a row has one limit only."""
@@ -81,12 +95,18 @@ class Rows:
 
     @property
     def room(self) -> Floats:
-        """How far a row may be overdrawn by rounding alone."""
-        return 1e-9 * np.maximum(1.0, np.abs(np.where(np.isfinite(self.upper), self.upper, 0.0)))
+        """How far a row may be overdrawn by rounding alone: less than half a cent of any amount."""
+        size = np.maximum(1.0, np.abs(np.where(np.isfinite(self.upper), self.upper, 0.0)))
+        return np.asarray(np.minimum(1e-9 * size, 1e-3))
 
     def keeps(self, use: Floats) -> bool:
         """Say whether no row is broken, up to rounding."""
         return not (np.abs(self.excess(use)) > self.room).any()
+
+    def some(self, which: Mask) -> "Rows":
+        """Keep some rows."""
+        pattern = sparse.csr_array(self.pattern[:, np.nonzero(which)[0]])
+        return Rows(pattern=pattern, lower=self.lower[which], upper=self.upper[which])
 
     def excess(self, use: Floats) -> Floats:
         """By how much each row is broken: above its upper limit (positive) or below its lower (negative)."""
@@ -118,6 +138,28 @@ def answer(arcs: Arcs, rows: Rows, prices: Floats) -> Answer:
     return Answer(prices=prices, bound=bound, taken=taken, best=best, gain=gain, use=use, slope=slope)
 
 
+def fitting_answer(arcs: Arcs, rows: Rows, prices: Floats) -> Answer:
+    """Let every block take its best choice that breaks no limit by itself: a lower bound, for more work."""
+    found = answer(arcs, rows, prices)
+    part, limit = rows.filled, rows.alone
+    net, use = net_of(arcs), _fitting.Use(arcs.keys, arcs.coefs, part.indptr, part.indices, part.data, limit)
+    over = _fitting.overdrawn(net, use, found.taken)
+    if not over.any():
+        return found
+    taken, best, gain = found.taken.copy(), found.best.copy(), found.gain.copy()
+    _fitting.fit(np.nonzero(over)[0], net, use, values_at(arcs, rows, prices), taken, best, gain)
+    used = rows.pattern.T @ use_by_key(arcs, taken, rows.pattern.shape[0])
+    return Answer(
+        prices=prices,
+        bound=float(gain.sum()) + rows.price_of_limits(prices),
+        taken=taken,
+        best=best,
+        gain=gain,
+        use=used,
+        slope=rows.slope(prices, used),
+    )
+
+
 def walk(arcs: Arcs, value: Floats, keys: int) -> tuple[Mask, Floats, Floats]:
     """Let every hazard take its most valuable path, blocks what is most valuable for all their hazards.
 
@@ -131,19 +173,24 @@ def walk(arcs: Arcs, value: Floats, keys: int) -> tuple[Mask, Floats, Floats]:
     return taken, best, use
 
 
+def net_of(arcs: Arcs) -> _paths.Net:
+    """Give arcs to the kernels."""
+    blocks = arcs.blocks
+    return _paths.Net(
+        blocks.first, blocks.members, blocks.bonus, arcs.first, arcs.start, arcs.low, arcs.ends, arcs.marks,
+        arcs.must, arcs.year, arcs.src, arcs.dst, arcs.sets, arcs.asks,
+    )  # fmt: skip
+
+
 def _asked(arcs: Arcs, value: Floats, keys: int) -> tuple[Mask, Floats, Floats, Floats]:
     """Ask the blocks, in equal parts side by side; sums come out the same on any number of processors."""
-    blocks = arcs.blocks
+    net = net_of(arcs)
     taken, best = np.empty(len(value), bool), np.empty(len(arcs.start))
-    gain = np.empty(len(blocks.bonus))
+    gain = np.empty(len(net.bonus))
 
     def ask(span: tuple[int, int]) -> Floats:
         use = np.zeros(keys)
-        _paths.best_paths(
-            *span, blocks.first, blocks.members, blocks.bonus, arcs.first, arcs.start, arcs.low, arcs.ends,
-            arcs.marks, arcs.must, arcs.year, arcs.src, arcs.dst, arcs.sets, arcs.asks, value, arcs.keys,
-            arcs.coefs, taken, best, gain, use,
-        )  # fmt: skip
+        _paths.best_paths(*span, net, value, arcs.keys, arcs.coefs, taken, best, gain, use)
         return use
 
     use = np.sum(_side_by_side(ask, len(gain), len(value)), axis=0)
@@ -179,8 +226,7 @@ def too_large(arcs: Arcs, rows: Rows) -> Mask:
     """Say which arcs alone break an upper limit, of a row to which every option adds; no plan takes them."""
     if not len(rows.lower):
         return np.zeros(len(arcs.benefit), bool)
-    only_adds = np.asarray(rows.pattern.min(axis=0).todense()).ravel() >= 0
-    limit = np.where(only_adds, rows.upper, np.inf)
+    limit = rows.alone
     room = np.full(rows.pattern.shape[0], np.inf)
     key = np.repeat(np.arange(len(room)), np.diff(rows.pattern.indptr))
     step, row = rows.pattern.data, rows.pattern.indices
@@ -202,7 +248,10 @@ def use_by_key(arcs: Arcs, taken: Mask, keys: int) -> Floats:
 
 def losses(arcs: Arcs, rows: Rows, found: Answer) -> Floats:
     """How much worse than its block's best choice the best choice with each arc is; see `_paths`."""
-    return losses_at(arcs, values_at(arcs, rows, found.prices))
+    value = values_at(arcs, rows, found.prices)
+    _, _, gain, _ = _asked(arcs, value, rows.pattern.shape[0])
+    lower = (gain - found.gain)[arcs.blocks.of[arcs.hazard]]
+    return np.maximum(losses_at(arcs, value) - lower, 0.0)
 
 
 def losses_at(arcs: Arcs, value: Floats) -> Floats:
@@ -287,5 +336,5 @@ def _along_one_price(arcs: Arcs, rows: Rows, size: Floats, free: Answer, until: 
     def ask(prices: Floats) -> Answer:
         return answer(arcs, rows, rows.allowed(prices))
 
-    found = [along(ask, free, ray, until=until) for ray in rays]
+    found = [along(ask, free, ray, until=until, close=_ABOUT) for ray in rays]
     return min(free, *found, key=lambda a: a.bound) if found else free

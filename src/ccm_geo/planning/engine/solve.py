@@ -2,7 +2,7 @@
 
 1. `prices.lowest_bound` finds the prices of the rows and with them an upper bound.
 2. A pool of choices near these prices (`choices`) sharpens the bound (`master`) and brings plans, by random
-   exchange (`exchange`).
+   exchange of what whole blocks do, then single hazards (`exchange`).
 3. Hazards whose choice is clear at these prices are settled; the others go, with the rows, into a small
    matrix (`matrix`), around the best plan so far.
 4. If plan and bound are still too far apart, every option whose best path falls short of the bound by more
@@ -12,38 +12,50 @@
 import itertools
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
 
-from ccm_geo.planning.listing import Floats, Mask
+from ccm_geo.planning.listing import Floats, Ints, Mask
 from ccm_geo.planning.model import Model
 
 from . import matrix
 from .arcs import Arcs
-from .choices import near_choices, nearly_tied
+from .choices import MANY, Choices, more_choices, near_choices, nearly_tied
 from .exchange import Ties, exchanged
 from .flows import with_flows
 from .master import mastered
 from .opening import opened_bound, whole
 from .patches import best_patch
-from .prices import Answer, Rows, answer, losses, nothing_below, too_large, use_by_key
+from .prices import Answer, Rows, answer, fitting_answer, losses, nothing_below, too_large, use_by_key
 from .single import cells_of
 
+Manner = tuple[tuple[float, float], tuple[float, float]]
 SMALL = 4_000  # options that one matrix takes at once
 _NEAR_PER_ROW = 60  # options near the price left open, for each row that couples hazards
 _NEAR = (100, 1_500)  # at least and at most, on the first try; four times as many on the second
 _NEAR_SECONDS = 8.0
 _FEW_ROWS, _MANY_HAZARDS = 25, 8_000  # up to and from here options near the price bring a good plan at once
-_EXCHANGES_PER_HAZARD = 2_000
-_EXCHANGES = (100_000, 4_000_000)
-_PLANS = 24  # prices off the best ones, by about these shares, at which choices are collected
-_OFF = 0.01, 0.02, 0.05, 0.1
-_EXCHANGE_AGAIN_FROM, _AGAIN = 300_000, 4  # options; so often, where a matrix would be too large
+_EXCHANGES_PER_BLOCK = 4_000
+_WIDE, _ROOM = 0.05, 0.25  # share of all keys that a row holds, of what it holds that is its room
+_EXCHANGES = (200_000, 2_000_000)
+_TIMID, _BOLD = ((0.002, 1.0), (0.002, 1.0)), ((0.002, 1.0), (0.05, 1.0))  # heat and what is lent at first
+_CLOSER = (0.002, 0.0), (0.002, 1.0)  # around a plan
+_BOLD_UP_TO = 1_000  # blocks; with more, there are too few exchanges for each, and choices enough
+_TURNS, _STALE = 50, 4  # turns of exchanges; so many without a better plan are enough
+_PLANS, _PLANS_OF_MANY = (
+    24,
+    8,
+)  # prices off the best ones, by about these shares, at which choices are collected
+_OFF = 0.02, 0.05, 0.1, 0.2
+_POLISH_WITH = 4  # of these plans whose choices of single hazards are tried as well
 _CLOSE = 0.02  # of the gap: how near to the lowest one a bound is good enough
+_FIRST_ROUNDS = 3, 4  # of choices that the linear program begins with
 _SPLIT = 1e-6  # a share that is neither 0 nor 1
 _TRIES_SMALL, _TRIES_LARGE = 60, 120
+_TRIES_POOLED = 30  # where a pool of the choices of all blocks takes over
 _MATRIX_GOOD = 6_000  # options; up to here one matrix beats several smaller ones
 _MATRIX_UP_TO = 12_000  # options; beyond, HiGHS overruns its time and brings nothing
 _LOOKED_AT = 3  # plans of the pool that rows which are not laid out are looked for in
@@ -90,8 +102,8 @@ def solve(model: Model, *, gap: float, seconds: float) -> Solution | None:
     model = model if found is None or found.laid is None else found.laid
     arcs = Arcs.of(model)
     arcs = arcs.keep(~too_large(arcs, Rows.of(model)))
-    small = len(arcs.benefit) <= SMALL
-    tries = _TRIES_SMALL if small else _TRIES_LARGE
+    pooled = len(arcs.benefit) > SMALL and len(arcs.blocks.bonus) <= MANY
+    tries = _TRIES_POOLED if pooled else _TRIES_SMALL if len(arcs.benefit) <= SMALL else _TRIES_LARGE
     close = max(1e-7, _CLOSE * gap)
     model, rows, priced = opened_bound(model, arcs, most_tries=tries, close=close, seconds=seconds / 2)
     if not np.isfinite(priced.best).all() or priced.bound < nothing_below(arcs):
@@ -140,8 +152,6 @@ class _Search:
         self.bound = priced.bound + 1e-12 * abs(priced.bound)
         self.plan: Mask | None = None
         self.benefit = -np.inf
-        self.plans: list[Mask] = []
-        self.open_hazards = np.zeros(len(arcs.start), bool)
         self.loss = losses(arcs, rows, priced)
 
     def run(self) -> Solution | None:
@@ -179,11 +189,6 @@ class _Search:
             self.opening(self.from_pool)
         if self.plan is None:
             self.retreat()
-        many_rows = len(self.rows.lower) > _FEW_ROWS
-        if many_rows and len(self.arcs.benefit) > _EXCHANGE_AGAIN_FROM:
-            for seed in range(2, 2 + _AGAIN):
-                if not self.done() and self.plan is not None and self.plans:
-                    self.consider(self.exchange([self.plan, *self.plans[1:]], seed))
         for widen in (1, 4, 4, 4):
             if not self.done() and self.hopeful().sum() > _MATRIX_GOOD:
                 self.opening(partial(self.near_the_price, widen * many))
@@ -197,40 +202,79 @@ class _Search:
                 return
 
     def from_pool(self) -> None:
-        """Lower the bound by a pool of choices, and exchange choices from what the pool says."""
+        """Lower the bound by a pool of choices of blocks, and exchange choices, in turns of ever new ones."""
         arcs, rows = self.arcs, self.rows
-        pool = near_choices(arcs, rows, self.priced.prices, [self.priced.taken])
-        found = mastered(arcs, rows, self.priced, pool, close=0.1 * self.gap, until=self.half_time())
-        pool, self.priced = found.pool, found.best
+        pool = near_choices(arcs, rows, self.priced.prices, [self.priced.taken], rounds=_FIRST_ROUNDS)
+        found = mastered(arcs, rows, self.priced, pool, close=0.2 * self.gap, until=self.half_time())
+        self.priced = found.best
         self.bound = min(self.bound, self.priced.bound + 1e-12 * abs(self.priced.bound))
         self.loss = losses(arcs, rows, self.priced)
-        plans = [pool.taken(pool.highest(found.share)), *self.around()]
         split = np.zeros(len(arcs.blocks.bonus), bool)
-        split[pool.blocks[pool.owner[(found.share > _SPLIT) & (found.share < 1 - _SPLIT)]]] = True
+        split[found.pool.blocks[found.pool.owner[(found.share > _SPLIT) & (found.share < 1 - _SPLIT)]]] = True
         tied = nearly_tied(arcs.hazard, self.priced.taken, self.loss, len(arcs.start))
-        self.plans, self.open_hazards = plans, tied | split[arcs.blocks.of]
-        if self.model.hides:
-            for plan in plans[:_LOOKED_AT]:
-                self.breaks_unseen(plan)
-        self.consider(self.exchange(plans, 1))
+        rounded, around = found.pool.taken(found.pool.highest(found.share)), self.around()
+        if self.model.hides and any(self.breaks_unseen(p) for p in (rounded, *around)[:_LOOKED_AT]):
+            return
+        pool = near_choices(arcs, rows, self.priced.prices, around, before=found.pool)
+        self.in_turns(pool, rounded, around[:_POLISH_WITH], tied | split[arcs.blocks.of])
 
-    def exchange(self, plans: list[Mask], seed: int) -> Mask:
-        """Let single hazards exchange choices, and whole blocks change to what they do in some plans."""
-        arcs, rows, prices = self.arcs, self.rows, self.priced.prices
-        alone = arcs.each_alone()
-        pool = near_choices(alone, rows, prices, [*plans, self.priced.taken], self.open_hazards)
-        ties = Ties.of(arcs, pool, plans)
-        start = pool.of_plan(alone, plans[0])
-        tries = int(np.clip(_EXCHANGES_PER_HAZARD * len(pool.blocks), *_EXCHANGES))
-        begin = np.where(start >= 0, start, pool.first[:-1])
-        chosen, _ = exchanged(pool, rows, prices, begin, ties, tries=tries, seed=seed)
-        return pool.taken(chosen)
+    def in_turns(self, pool: Choices, rounded: Mask, around: list[Mask], open_hazards: Mask) -> None:
+        """Exchange choices of whole blocks, then of single hazards, until it helps no more or rows appear."""
+        arcs, rows, best, stale = self.arcs, self.rows, -np.inf, 0
+        together, alone = len(arcs.blocks.bonus) < len(arcs.start), arcs.each_alone()
+        for turn in range(_TURNS):
+            bold = _BOLD if len(pool.blocks) < _BOLD_UP_TO else _TIMID
+            plan = self.exchange(arcs, pool, Ties.none(pool), rounded, 2 * turn + 1, bold)
+            if together and turn % 2 and not self.done() and self.rows is rows:
+                begin = rounded if plan is None else plan
+                known = [begin, *around, self.priced.taken]
+                single = near_choices(alone, rows, self.priced.prices, known, open_=open_hazards)
+                ties = Ties.of(arcs, single, known[:-1])
+                plan = self.exchange(alone, single, ties, begin, 2 * turn + 1, _CLOSER)
+            stale = 0 if self.benefit > best else stale + 1
+            best = self.benefit
+            if self.done() or self.rows is not rows or stale >= _STALE:
+                return
+            if plan is not None:
+                pool = more_choices(arcs, rows, pool, [plan])
+
+    def exchange(
+        self, arcs: Arcs, pool: Choices, ties: Ties, plan: Mask, seed: int, manner: Manner
+    ) -> Mask | None:
+        """Exchange choices in two manners, side by side; return the better plan, if any breaks no row."""
+        begin = pool.of_plan(arcs, plan)
+        begin = np.where(begin >= 0, begin, pool.first[:-1])
+        tries = int(np.clip(_EXCHANGES_PER_BLOCK * len(pool.blocks), *_EXCHANGES))
+        seen = self.tight() if self.plan is not None or seed == 1 else np.ones(len(self.rows.lower), bool)
+        rows, near, prices = self.rows.some(seen), pool.seeing(seen), self.priced.prices[seen]
+
+        def ask(turn: int) -> Ints:
+            heat, lent = manner[turn]
+            start = seed + turn
+            return exchanged(near, rows, prices, begin, ties, tries=tries, seed=start, heat=heat, lent=lent)[
+                0
+            ]
+
+        with ThreadPoolExecutor(2) as threads:
+            plans = [pool.taken(chosen) for chosen in threads.map(ask, (0, 1))]
+        kept = [p for p in plans if self.consider(p)]
+        return max(kept, key=self.arcs.worth) if kept else None
+
+    def tight(self) -> Mask:
+        """Leave out rows that hold nearly everything, have no price and much room: they cost most time."""
+        pattern, use = abs(self.rows.pattern), self.priced.use
+        touched = pattern.T @ use_by_key(self.arcs, self.priced.taken, pattern.shape[0])
+        room = np.minimum(self.rows.upper - use, use - self.rows.lower)
+        wide = np.diff(pattern.tocsc().indptr) > _WIDE * pattern.shape[0]
+        return np.asarray(~wide | (self.priced.prices != 0) | (room < _ROOM * touched))
 
     def around(self) -> list[Mask]:
         """Ask what hazards and blocks do at prices a little off the best ones: choices worth exchanging."""
         random, best = np.random.default_rng(0), self.priced.prices
-        off = [np.exp(random.normal(0, _OFF[k % len(_OFF)], len(best))) for k in range(_PLANS)]
-        return [answer(self.arcs, self.rows, self.rows.allowed(best * factor)).taken for factor in off]
+        many = _PLANS if len(self.arcs.blocks.bonus) < _BOLD_UP_TO else _PLANS_OF_MANY
+        off = [np.exp(random.normal(0, _OFF[k % len(_OFF)], len(best))) for k in range(many)]
+        allowed = [self.rows.allowed(best * factor) for factor in off]
+        return [fitting_answer(self.arcs, self.rows, prices).taken for prices in allowed]
 
     def half_time(self) -> float:
         """When half of the time that is left is over."""
