@@ -88,7 +88,8 @@ def fines(pool: Choices, prices: Floats) -> Floats:
     used = np.abs(pool.spent) + np.asarray(abs(best).sum(axis=0)).ravel()
     used = np.where(used > 0, used, _amounts(pool))
     bill = np.abs(prices) * used
-    typical = float(bill[bill > 0].mean()) if bill.any() else float(np.abs(pool.benefit).sum()) / max(len(used), 1)
+    each = float(np.abs(pool.benefit).sum()) / max(len(used), 1)
+    typical = float(bill[bill > 0].mean()) if bill.any() else each
     return np.asarray(np.maximum(np.abs(prices), 0.25 * typical / used))
 
 
