@@ -227,6 +227,46 @@ def test_random_exchange_finds_a_plan_that_keeps_the_rules_and_the_same_one_agai
     assert 0.97 * priced.bound < arcs.benefit[taken].sum() <= priced.bound
 
 
+def fields(*costs, benefit=1.0, **more):
+    """One field that can be cleared at several costs, named by these."""
+    return pd.DataFrame(
+        {
+            "option_id": [f"{c:g}" for c in costs],
+            "hazard_id": "A",
+            "activity": "clearance",
+            "year": 2027,
+            "state_from": "confirmed",
+            "state_to": "released",
+            "cost_usd": costs,
+            "benefit": benefit,
+            "adm1": "north",
+            **more,
+        }
+    )
+
+
+def test_of_two_ways_that_avert_the_same_the_cheaper_one_is_paid_for():
+    for money in (100.0, 5_000.0):
+        plan = prioritize(fields(90.0, 40.0, 60.0), [Budget(money)])
+        assert plan.table["cost_usd"].tolist() == [40.0]
+        assert plan.benefit == 1.0
+
+
+def test_dearer_twin_stays_where_the_teams_of_the_cheaper_one_are_busy():
+    near, other = fields(90.0, 40.0, team_months=[0.0, 3.0]), fields(50.0, benefit=2.0, team_months=3.0)
+    options = pd.concat([near, other.assign(hazard_id="B")], ignore_index=True)
+    plan = prioritize(options, [Budget(1_000.0), Capacity(3.0)])
+    assert sorted(plan.table["cost_usd"]) == [50.0, 90.0]
+
+
+def test_no_money_goes_to_what_averts_nothing_unless_it_was_promised():
+    idle = fields(30.0, benefit=0.0).assign(hazard_id="Z", option_id="Z", adm1="south")
+    options = pd.concat([fields(90.0), idle], ignore_index=True)
+    assert prioritize(options, [Budget(1_000.0)]).table["hazard_id"].tolist() == ["A"]
+    kept = prioritize(options, [Budget(1_000.0), LockIn("Z")])
+    assert sorted(kept.table["hazard_id"]) == ["A", "Z"]
+
+
 def test_pool_of_choices_lowers_the_bound_to_that_of_the_linear_relaxation(world):
     """Paths and single hazards: the relaxation over choices is as strong as that over options."""
     model = build(Listing.of(world), [Budget(MONEY), Share("adm1", at_least=0.1)])

@@ -31,6 +31,7 @@ from .opening import opened_bound, whole
 from .patches import best_patch
 from .prices import Answer, Rows, answer, fitting_answer, losses, nothing_below, too_large, use_by_key
 from .single import cells_of
+from .thrift import thrifty
 
 Manner = tuple[tuple[float, float], tuple[float, float]]
 SMALL = 4_000  # options that one matrix takes at once
@@ -325,18 +326,14 @@ class _Search:
         return wider is not None
 
     def prune(self) -> None:
-        """Drop last steps that avert nothing (survey without clearance), where no rule needs them."""
-        plan = self.plan
-        while plan is not None:
-            rows = np.nonzero(plan)[0]
-            last = np.append(np.diff(self.arcs.hazard[rows]) != 0, True)[: len(rows)]
-            idle = rows[last & (self.arcs.benefit[rows] <= 0) & (self.arcs.sets[rows] == 0)]
-            shorter = plan.copy()
-            shorter[idle] = False
-            if not len(idle) or not self.keeps(shorter) or self.arcs.worth(shorter) < self.benefit:
-                break
-            plan = shorter
-        if plan is not None:
+        """Spend nothing where a cheaper option does as well, or on what averts nothing and no rule needs."""
+        if self.plan is None:
+            return
+        frame = self.model.listing.frame
+        cost = np.asarray(frame["cost_usd"], float) if "cost_usd" in frame else np.zeros(len(frame))
+        plan = thrifty(self.arcs, self.rows, self.plan, cost[self.arcs.origin])
+        unseen = self.model.opened(whole(self.arcs, plan, len(self.model.allowed)))
+        if unseen is None and self.keeps(plan) and self.arcs.worth(plan) >= self.benefit:
             self.plan, self.benefit = plan, self.arcs.worth(plan)
 
     def done(self) -> bool:
