@@ -41,11 +41,11 @@ SAID = {
     "five_years": (
         r"work on \d+ of 282 hazards for 2,(2[89]\d|300),\d{3} USD",
         r"Complete community: \d+ of them, worth [\d.]+ accidents averted more",
-        r"Budget up to 2031: [\d,]+ of 2,300,000 used",
+        r"Budget up to 2031: [\d,]+ of 2,300,000 USD used",
         r"At the end of 2031: \d+ hazards released, \d+ hazards on the way",
         r"Survey: kept on \d+ hazards",
         r"Teams: \d+ of 30 limits bind, as the season allows",
-        r"Deadline 2031: 1,\d{3} ha released in time, 1,032 asked for",
+        r"Deadline 2031: 1,\d{3} ha released in time, 1,032 ha asked for",
         r"Finish MR-07-0063, MR-07-0103 by 2028: all brought to the last state",
         r"without LockIn MR-07-0063, MR-07-0103 ts 2027: (exactly|about) \d",
     ),
