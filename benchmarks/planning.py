@@ -2,6 +2,7 @@
 
 python benchmarks/planning.py --hazards 20000 --runs 3 --highs 20
 python benchmarks/planning.py --hazards 20000 --rules all --money 0.2
+python benchmarks/planning.py --hazards 1000 10000 100000 --rules all --money 0.2 --runs 1
 
 With --rules all there are yearly budgets, team-months by 18 provinces and year, floors of 3 % by province,
 survey of SHA before clearance within the path, and a bonus for each community of 8 hazards that is completed,
@@ -79,7 +80,7 @@ def timed(function, runs):
 def main():
     """Print medians."""
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ask.add_argument("--hazards", type=int, default=20_000)
+    ask.add_argument("--hazards", type=int, nargs="+", default=[20_000], help="one or several counts")
     ask.add_argument("--runs", type=int, default=3)
     ask.add_argument("--rules", choices=["few", "all"], default="few")
     ask.add_argument("--money", type=float, default=0.01, help="share of what releasing everything costs")
@@ -92,19 +93,25 @@ def main():
         help="solve the same matrix with HiGHS alone, so many times as long",
     )
     a = ask.parse_args()
-    facts, harm = invented(a.hazards)
-    few = facts.head(50)
-    prioritize(
-        list_options(few, ACTIVITIES, harm[harm.hazard_id.isin(few.hazard_id)]), [], gap=0.5
-    )  # compiled code is loaded before the clock runs
+    facts, harm = invented(200)
+    options = list_options(facts, ACTIVITIES, harm, keep=["community"])
+    for which in ("few", "all"):  # compiled code is loaded before the clock runs
+        prioritize(options, ruled(options, facts, harm, which, a.money), gap=1e-2)
+    for count in a.hazards:
+        measure(a, *invented(count))
+    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")
+
+
+def measure(a, facts, harm):
+    """Plan for one country and print how long it took."""
     options, seconds = timed(lambda: list_options(facts, ACTIVITIES, harm, keep=["community"]), a.runs)
     rules = ruled(options, facts, harm, a.rules, a.money)
-    print(f"list_options: {len(options):,} options, {statistics.median(seconds):.2f} s")
+    print(f"{len(facts):,} hazards, {len(options):,} options listed in {statistics.median(seconds):.2f} s")
     plan, seconds = timed(lambda: prioritize(options, rules, gap=a.gap, seconds=a.seconds), a.runs)
     median = statistics.median(seconds)
-    print(f"prioritize: gap {plan.gap:.4%}, {median:.2f} s, {len(plan.table):,} rows, {plan.benefit:,.5g}")
+    print(f"  prioritize: gap {plan.gap:.4%}, {median:.2f} s, {len(plan.table):,} rows, {plan.benefit:,.5g}")
     if a.rules == "few":
-        print(f"ranked list: loses {plan.against_ranking().lost_share:.1%}")
+        print(f"  ranked list: loses {plan.against_ranking().lost_share:.1%}")
     if a.highs:
         model = build(Listing.of(options), rules)
         whole = matrix.compiled(Arcs.of(model), Rows.of(model))
@@ -113,8 +120,7 @@ def main():
         took = time.perf_counter() - begin
         reached = 0.0 if found.values is None else float(whole.benefit @ found.values)  # noqa: PD011 - no pandas
         gap = 1 - reached / min(found.bound, plan.bound)
-        print(f"HiGHS alone: gap {gap:.4%}, {took:.2f} s, {took / median:.1f} times")
-    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")
+        print(f"  HiGHS alone: gap {gap:.4%}, {took:.2f} s, {took / median:.1f} times")
 
 
 if __name__ == "__main__":

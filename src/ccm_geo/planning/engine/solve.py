@@ -234,7 +234,8 @@ class _Search:
                 plan = self.exchange(alone, single, ties, begin, 2 * turn + 1, _CLOSER)
             stale = 0 if self.benefit > best else stale + 1
             best = self.benefit
-            if self.done() or self.rows is not rows or stale >= _STALE:
+            over = stale >= _STALE or time.monotonic() > self.until
+            if over or self.done() or self.rows is not rows:
                 return
             if plan is not None:
                 pool = more_choices(arcs, rows, pool, [plan])
