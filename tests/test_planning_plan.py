@@ -273,7 +273,9 @@ def test_pool_of_choices_lowers_the_bound_to_that_of_the_linear_relaxation(world
     arcs, rows = Arcs.of(model), Rows.of(model)
     rough = lowest_bound(arcs, rows, most_tries=5)
     pool = near_choices(arcs, rows, rough.prices, [rough.taken])
-    found = mastered(arcs, rows, rough, pool, close=1e-9, until=time.monotonic() + 30)
+    found = mastered(
+        arcs, rows, rough, pool, seen=np.ones(len(rows.lower), bool), close=1e-9, until=time.monotonic() + 30
+    )
     relaxed = matrix.optimize(matrix.compiled(arcs, rows), gap=0, seconds=30, relaxed=True)
     assert found.best.bound < rough.bound
     assert found.best.bound == pytest.approx(relaxed.bound, rel=1e-6)

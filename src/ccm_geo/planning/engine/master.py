@@ -12,7 +12,7 @@ import highspy
 import numpy as np
 from scipy import sparse
 
-from ccm_geo.planning.listing import Floats
+from ccm_geo.planning.listing import Floats, Mask
 
 from .arcs import Arcs
 from .choices import Choices, more_choices
@@ -31,7 +31,9 @@ class Master:
     share: Floats
 
 
-def mastered(arcs: Arcs, rows: Rows, priced: Answer, pool: Choices, *, close: float, until: float) -> Master:
+def mastered(
+    arcs: Arcs, rows: Rows, priced: Answer, pool: Choices, *, seen: Mask, close: float, until: float
+) -> Master:
     """Lower the bound by asking for choices that pay at the prices of the pool.
 
     Parameters
@@ -42,6 +44,8 @@ def mastered(arcs: Arcs, rows: Rows, priced: Answer, pool: Choices, *, close: fl
         The best answer so far.
     pool
         Choices to begin with.
+    seen
+        Rows that the linear program holds; the others keep a price of 0.
     close
         Stop where pool and bound are nearer than this share.
     until
@@ -51,15 +55,18 @@ def mastered(arcs: Arcs, rows: Rows, priced: Answer, pool: Choices, *, close: fl
     size = 1e4 / max(float(np.abs(pool.benefit).max(initial=0.0)), 1e-300)
     scale, fine = _amounts(pool), _FINE * fines(pool, priced.prices)
     share, settled = np.zeros(len(pool.benefit)), arcs.worth(pool.settled)
-    basis = None
+    basis, some = None, rows.some(seen)
+    scale, fine = scale[seen], fine[seen]
     for _ in range(_ROUNDS):
-        prices, share, reached, basis = _relaxed(pool, rows, fine, size, scale, basis)
+        near, share, reached, basis = _relaxed(pool.seeing(seen), some, fine, size, scale, basis)
         if (
-            prices is None
+            near is None
             or best.bound - settled - reached <= close * abs(best.bound)
             or time.monotonic() > until
         ):
             break
+        prices = np.zeros(len(seen))
+        prices[seen] = near
         found = [fitting_answer(arcs, rows, rows.allowed(p)) for p in (prices, 0.5 * (prices + best.prices))]
         best = min(best, *found, key=lambda a: a.bound)
         wider = more_choices(arcs, rows, pool, [f.taken for f in found])
@@ -67,7 +74,7 @@ def mastered(arcs: Arcs, rows: Rows, priced: Answer, pool: Choices, *, close: fl
             break
         pool = wider
     if len(share) != len(pool.benefit):
-        _, share, _, _ = _relaxed(pool, rows, fine, size, scale, basis)
+        _, share, _, _ = _relaxed(pool.seeing(seen), some, fine, size, scale, basis)
     return Master(best=best, pool=pool, share=share)
 
 

@@ -206,7 +206,8 @@ class _Search:
         """Lower the bound by a pool of choices of blocks, and exchange choices, in turns of ever new ones."""
         arcs, rows = self.arcs, self.rows
         pool = near_choices(arcs, rows, self.priced.prices, [self.priced.taken], rounds=_FIRST_ROUNDS)
-        found = mastered(arcs, rows, self.priced, pool, close=0.2 * self.gap, until=self.half_time())
+        seen, until = self.tight(), self.most_of_the_time()
+        found = mastered(arcs, rows, self.priced, pool, seen=seen, close=0.2 * self.gap, until=until)
         self.priced = found.best
         self.bound = min(self.bound, self.priced.bound + 1e-12 * abs(self.priced.bound))
         self.loss = losses(arcs, rows, self.priced)
@@ -278,9 +279,9 @@ class _Search:
         allowed = [self.rows.allowed(best * factor) for factor in off]
         return [fitting_answer(self.arcs, self.rows, prices).taken for prices in allowed]
 
-    def half_time(self) -> float:
-        """When half of the time that is left is over."""
-        return 0.5 * (time.monotonic() + self.until)
+    def most_of_the_time(self) -> float:
+        """When most of the time that is left is over."""
+        return 0.3 * time.monotonic() + 0.7 * self.until
 
     def retreat(self) -> None:
         """Raise the prices of rows that are broken until a plan comes out that breaks none."""
