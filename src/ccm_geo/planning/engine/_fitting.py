@@ -16,7 +16,7 @@ from ._paths import Net, best_of_block, room_for
 A: TypeAlias = npt.NDArray[Any]
 _PRICINGS = 60  # how often a block's own prices are set anew
 _PATIENCE = 4  # of these without a lower bound, before they change by less
-_NODES = 300  # branches looked into
+_NODES = 400  # branches looked into
 _NEARLY = 1e-3  # share of what was found that a better choice must bring at least
 
 
