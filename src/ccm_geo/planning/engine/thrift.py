@@ -63,8 +63,9 @@ def _twins(arcs: Arcs, taken: Mask, cost: Floats) -> list[tuple[int, int]]:
     _, group = np.unique(told, return_inverse=True)
     order = np.argsort(group, kind="stable")
     at = np.searchsorted(group[order], np.arange(group.max(initial=-1) + 2))
-    found = []
-    for old in np.nonzero(taken[near])[0]:
+    least, found = np.full(len(at), np.inf), []
+    np.minimum.at(least, group, cost[near])
+    for old in np.nonzero(taken[near] & (least[group] < cost[near]))[0]:
         members = near[order[at[group[old]] : at[group[old] + 1]]]
         mine = near[old]
         better = members[(cost[members] < cost[mine]) & (arcs.benefit[members] >= arcs.benefit[mine])]
