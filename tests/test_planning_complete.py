@@ -117,6 +117,26 @@ def test_village_at_prices_does_its_best_of_what_fits_its_limits(seed, limits):
         assert at_prices >= best * (1 - 2e-3)
 
 
+def test_two_fields_that_fill_a_limit_up_to_rounding_fit_it():
+    """0.1 and 0.2 add up to more than 0.3 in floating point; a third field must not drive them apart."""
+    options = pd.DataFrame(
+        {
+            "hazard_id": ["A", "B", "C"],
+            "option_id": ["A", "B", "C"],
+            "year": 2027,
+            "state_from": "confirmed",
+            "state_to": "released",
+            "cost_usd": [0.1, 0.2, 0.05],
+            "benefit": [1.0, 1.0, 0.5],
+            "village": "Ban Na",
+        }
+    )
+    model = build(Listing.of(options), [Complete("village", bonus=0.1), Budget(0.3)])
+    found = fitting_answer(Arcs.of(model), Rows.of(model), np.zeros(1))
+    assert found.gain.sum() == pytest.approx(2.0, abs=1e-9)
+    assert found.taken.tolist() == [True, True, False]
+
+
 def two_fields(**more):
     """Two fields of one village, each cleared for 1; and one elsewhere that averts a little more."""
     rows = {"option_id": list("abc"), "cost_usd": [1.0, 1.0, 1.0], "benefit": [1.0, 1.0, 1.5]}

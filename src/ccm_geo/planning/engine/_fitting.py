@@ -31,12 +31,26 @@ class Use(NamedTuple):
     limit: A
 
 
-class _Block(NamedTuple):
-    """One block: its number, hazards, and the value of its arcs, one after the other."""
+class _Task(NamedTuple):
+    """One block to be fitted, and the arrays that this works in.
+
+    `kept` are the values of the block's arcs, one after the other, `value` those at its own prices. `taken`
+    and `best` are what it does now, `chosen` and `paths` its best choice so far, `total` is 0 between uses.
+    """
 
     number: int
     hazards: A
     kept: A
+    net: Net
+    use: Use
+    value: A
+    room: Any
+    taken: A
+    best: A
+    own: A
+    total: A
+    chosen: A
+    paths: A
 
 
 @numba.njit(cache=True, nogil=True)
@@ -60,92 +74,64 @@ def fit(which: A, net: Net, use: Use, value: A, taken: A, best: A, gain: A) -> N
     for b in which.tolist():
         hazards = net.members[net.blocks[b] : net.blocks[b + 1]]
         arcs = np.concatenate([np.arange(net.first[h], net.first[h + 1]) for h in hazards])
-        block, room = _Block(b, hazards, value[arcs]), room_for(net, b, b + 1)
-        own, total = np.zeros(len(use.limit)), np.zeros(len(use.limit))
-        chosen, paths = np.zeros(len(arcs), bool), np.empty(len(hazards))
-        scratch = net, use, value, room, taken, best, own, total, chosen, paths
-        least, found = _priced(block, *scratch, gain[b])
-        least, found = _branched(block, *scratch, least, found)
-        if own.any() and least > _enough(found):
-            own[:] = 0.0
-            plain, found = _branched(block, *scratch, gain[b], found)
+        task = _Task(
+            b, hazards, value[arcs], net, use, value, room_for(net, b, b + 1), taken, best,
+            np.zeros(len(use.limit)), np.zeros(len(use.limit)), np.zeros(len(arcs), bool),
+            np.empty(len(hazards)),
+        )  # fmt: skip
+        least, found = _priced(task, gain[b])
+        least, found = _branched(task, least, found)
+        if task.own.any() and least > _enough(found):
+            task.own[:] = 0.0
+            plain, found = _branched(task, gain[b], found)
             least = min(least, plain)
         gain[b] = max(least, found)
-        value[arcs] = block.kept
+        value[arcs] = task.kept
         if found > -np.inf:
-            taken[arcs], best[hazards] = chosen, paths
+            taken[arcs], best[hazards] = task.chosen, task.paths
 
 
 @numba.njit(cache=True, nogil=True)
-def _priced(  # noqa: C901, PLR0913, PLR0917 - one loop for the compiler
-    block: _Block,
-    net: Net,
-    use: Use,
-    value: A,
-    room: Any,
-    taken: A,
-    best: A,
-    own: A,
-    total: A,
-    chosen: A,
-    paths: A,
-    least: float,
-) -> tuple[float, float]:
-    """Fill `own` with prices at which the bound is low (subgradient); returns bound and best that fits."""
-    found, stride, stale = -np.inf, 1.0, 0
-    now, limit = np.zeros(len(own)), use.limit
+def _priced(task: _Task, least: float) -> tuple[float, float]:
+    """Find own prices at which the bound is low (subgradient); returns bound and best that fits."""
+    net, use, total, limit = task.net, task.use, task.total, task.use.limit
+    found, stride, stale, now = -np.inf, 1.0, 0, np.zeros(len(limit))
+    off = np.zeros(len(limit))
     for _ in range(_PRICINGS):
-        extra = _charge(block, net, use, now, value)
-        worth = best_of_block(block.number, net, value, room, taken, best)
+        extra = _charge(task, now)
+        worth = best_of_block(task.number, net, task.value, task.room, task.taken, task.best)
         gain = worth + extra
         stale += 1
         if gain < least:
             least, stale = gain, 0
-            own[:] = now
-        _add(block.hazards, net, use, taken, total, 1.0)
-        if _fullest(block.hazards, net, use, taken, total) < 0:
-            found = _noted(block, net, value, taken, best, chosen, paths, worth, found)
-        if least <= _enough(found):
-            _add(block.hazards, net, use, taken, total, 0.0)
+            task.own[:] = now
+        _add(task.hazards, net, use, task.taken, total, 1.0)
+        fits = _fullest(task.hazards, net, use, task.taken, total) < 0
+        length = 0.0
+        for r in range(len(limit)):
+            off[r] = 0.0
+            if total[r] > limit[r] or now[r] > 0.0:
+                off[r] = total[r] / max(limit[r], 1e-9) - 1.0
+                length += off[r] ** 2
+        _add(task.hazards, net, use, task.taken, total, 0.0)
+        if fits:
+            found = _noted(task, worth, found)
+        if least <= _enough(found) or length == 0.0:
             break
         if stale >= _PATIENCE:
             stride, stale = 0.5 * stride, 0
-        length = 0.0
-        for r in range(len(now)):
-            if total[r] > limit[r] or now[r] > 0.0:
-                length += (total[r] / limit[r] - 1.0) ** 2
-        if gain == -np.inf:
-            return gain, found
         goal = found if found > -np.inf else least - 0.1 * abs(least)
-        far = stride * max(gain - goal, 1e-9 * abs(gain)) / length if length > 0.0 else 0.0
-        for r in range(len(now)):
-            if total[r] > limit[r] or now[r] > 0.0:
-                now[r] = max(now[r] + far * (total[r] / limit[r] - 1.0) / limit[r], 0.0)
-        _add(block.hazards, net, use, taken, total, 0.0)
+        far = stride * max(gain - goal, 1e-9 * abs(gain)) / length
+        for r in range(len(limit)):
+            now[r] = max(now[r] + far * off[r] / max(limit[r], 1e-9), 0.0)
     return least, found
 
 
 @numba.njit(cache=True, nogil=True)
-def _branched(  # noqa: PLR0913, PLR0917 - one search for the compiler
-    block: _Block,
-    net: Net,
-    use: Use,
-    value: A,
-    room: Any,
-    taken: A,
-    best: A,
-    own: A,
-    total: A,
-    chosen: A,
-    paths: A,
-    least: float,
-    found: float,
-) -> tuple[float, float]:
+def _branched(task: _Task, least: float, found: float) -> tuple[float, float]:
     """Search on at the block's own prices; returns what no choice that fits exceeds, and the best found."""
-    hazards = block.hazards
     bound, parent = np.empty(_NODES), np.full(_NODES, -1)
-    bans = np.empty((_NODES, 2), np.int64)
-    above = np.empty(_NODES)
+    bans, above = np.empty((_NODES, 2), np.int64), np.empty(_NODES)
     bound[0], nodes, born, ceiling = least, 1, 0, -np.inf
     while True:
         n = born + int(np.argmax(bound[born:nodes]))
@@ -153,73 +139,62 @@ def _branched(  # noqa: PLR0913, PLR0917 - one search for the compiler
             n = int(np.argmax(bound[:nodes]))
         if bound[n] <= max(_enough(found), ceiling):
             break
-        worth, extra = _asked(n, block, net, use, value, room, taken, best, own, parent, bans, above)
+        worth, extra = _asked(task, n, parent, bans, above)
         gain = min(worth + extra, bound[n])
         bound[n] = -np.inf
-        _add(hazards, net, use, taken, total, 1.0)
-        r = _fullest(hazards, net, use, taken, total)
-        _add(hazards, net, use, taken, total, 0.0)
+        _add(task.hazards, task.net, task.use, task.taken, task.total, 1.0)
+        r = _fullest(task.hazards, task.net, task.use, task.taken, task.total)
+        _add(task.hazards, task.net, task.use, task.taken, task.total, 0.0)
         if r < 0:
-            found = _noted(block, net, value, taken, best, chosen, paths, worth, found)
+            found = _noted(task, worth, found)
             if gain > _enough(found):
                 ceiling = max(ceiling, gain)
             continue
-        born, nodes = nodes, _divided(hazards, net, use, taken, r, n, nodes, parent, bans, above)
+        born, nodes = nodes, _divided(task, r, n, nodes, parent, bans, above)
         if nodes < 0:
             nodes, ceiling = born, max(ceiling, gain)
             break
         for child in range(born, nodes):
-            worth, extra = _asked(child, block, net, use, value, room, taken, best, own, parent, bans, above)
+            worth, extra = _asked(task, child, parent, bans, above)
             bound[child] = min(worth + extra, gain)
     return max(found, ceiling, float(bound[:nodes].max())), found
 
 
 @numba.njit(cache=True, nogil=True)
-def _asked(  # noqa: PLR0913, PLR0917 - one loop for the compiler
-    n: int,
-    block: _Block,
-    net: Net,
-    use: Use,
-    value: A,
-    room: Any,
-    taken: A,
-    best: A,
-    own: A,
-    parent: A,
-    bans: A,
-    above: A,
-) -> tuple[float, float]:
+def _asked(task: _Task, n: int, parent: A, bans: A, above: A) -> tuple[float, float]:
     """Let the block do its best under the bans of a branch and of those it grew from."""
-    extra = _charge(block, net, use, own, value)
+    extra, first = _charge(task, task.own), task.net.first
     while parent[n] >= 0:
         h, r = bans[n, 0], bans[n, 1]
         if h < 0:
-            value[r] = -np.inf
+            task.value[r] = -np.inf
         else:
-            for k in range(net.first[h], net.first[h + 1]):
-                if _uses(k, r, use) >= above[n]:
-                    value[k] = -np.inf
+            for k in range(first[h], first[h + 1]):
+                if _uses(k, r, task.use) >= above[n]:
+                    task.value[k] = -np.inf
         n = parent[n]
-    return best_of_block(block.number, net, value, room, taken, best), extra
+    return best_of_block(task.number, task.net, task.value, task.room, task.taken, task.best), extra
 
 
 @numba.njit(cache=True, nogil=True)
-def _divided(  # noqa: C901, PLR0913, PLR0917 - one loop for the compiler
-    hazards: A, net: Net, use: Use, taken: A, r: int, n: int, nodes: int, parent: A, bans: A, above: A
+def _divided(  # noqa: C901 - one loop for the compiler
+    task: _Task, r: int, n: int, nodes: int, parent: A, bans: A, above: A
 ) -> int:
     """Grow the branches of which one must hold where row `r` is overdrawn; -1 where there is no room."""
-    load, many, rest = np.zeros(len(hazards)), 0, use.limit[r]
+    hazards, first, use = task.hazards, task.net.first, task.use
+    load, many, least = np.zeros(len(hazards)), 0, -_slack(use.limit[r])
+    rest = use.limit[r]
     for i in range(len(hazards)):
-        for k in range(net.first[hazards[i]], net.first[hazards[i] + 1]):
-            if taken[k]:
+        for k in range(first[hazards[i]], first[hazards[i] + 1]):
+            if task.taken[k]:
                 load[i] = max(load[i], _uses(k, r, use))
                 many += 1
         rest -= load[i]
     if nodes + many > len(parent):
         return -1
-    if rest < 0.0:
+    if rest < least:
         rest = use.limit[r]
-        while rest >= 0.0:
+        while rest >= least:
             i = 0
             for j in range(1, len(hazards)):
                 if load[j] > load[i]:
@@ -230,25 +205,25 @@ def _divided(  # noqa: C901, PLR0913, PLR0917 - one loop for the compiler
             load[i] = -1.0
         return nodes
     for h in hazards:
-        for k in range(net.first[h], net.first[h + 1]):
-            if taken[k] and _uses(k, r, use) > 0.0:
+        for k in range(first[h], first[h + 1]):
+            if task.taken[k] and _uses(k, r, use) > 0.0:
                 parent[nodes], bans[nodes, 0], bans[nodes, 1], above[nodes] = n, -1, k, 0.0
                 nodes += 1
     return nodes
 
 
 @numba.njit(cache=True, nogil=True)
-def _charge(block: _Block, net: Net, use: Use, own: A, value: A) -> float:
-    """Take what arcs use, at the block's own prices, off their values; returns the limits at these prices."""
-    at = 0
-    for h in block.hazards:
-        for k in range(net.first[h], net.first[h + 1]):
-            x = block.kept[at]
+def _charge(task: _Task, own: A) -> float:
+    """Take what arcs use, at own prices, off their values; returns the limits at these prices."""
+    at, use = 0, task.use
+    for h in task.hazards:
+        for k in range(task.net.first[h], task.net.first[h + 1]):
+            x = task.kept[at]
             for f in range(use.keys.shape[0]):
                 key = use.keys[f, k]
                 for j in range(use.at[key], use.at[key + 1]):
                     x -= use.step[j] * use.coefs[f, k] * own[use.row[j]]
-            value[k] = x
+            task.value[k] = x
             at += 1
     extra = 0.0
     for r in range(len(own)):
@@ -258,26 +233,30 @@ def _charge(block: _Block, net: Net, use: Use, own: A, value: A) -> float:
 
 
 @numba.njit(cache=True, nogil=True)
-def _noted(  # noqa: PLR0913, PLR0917 - one loop for the compiler
-    block: _Block, net: Net, value: A, taken: A, best: A, chosen: A, paths: A, gain: float, found: float
-) -> float:
+def _noted(task: _Task, gain: float, found: float) -> float:
     """Keep a choice of value `gain` at the block's own prices, if it is the best so far; return the best."""
-    at = 0
-    for h in block.hazards:
-        for k in range(net.first[h], net.first[h + 1]):
-            if taken[k]:
-                gain += block.kept[at] - value[k]
+    at, first = 0, task.net.first
+    for h in task.hazards:
+        for k in range(first[h], first[h + 1]):
+            if task.taken[k]:
+                gain += task.kept[at] - task.value[k]
             at += 1
     if gain <= found:
         return found
     at = 0
-    for i in range(len(paths)):
-        h = block.hazards[i]
-        paths[i] = best[h]
-        for k in range(net.first[h], net.first[h + 1]):
-            chosen[at] = taken[k]
+    for i in range(len(task.paths)):
+        h = task.hazards[i]
+        task.paths[i] = task.best[h]
+        for k in range(first[h], first[h + 1]):
+            task.chosen[at] = task.taken[k]
             at += 1
     return gain
+
+
+@numba.njit(cache=True, nogil=True)
+def _slack(limit: float) -> float:
+    """Say by how much a limit may be exceeded by rounding alone."""
+    return 1e-9 * max(limit, 1.0)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -310,7 +289,7 @@ def _fullest(hazards: A, net: Net, use: Use, taken: A, total: A) -> int:
                     key = use.keys[f, k]
                     for j in range(use.at[key], use.at[key + 1]):
                         r = use.row[j]
-                        over = total[r] - 1e-9 * max(use.limit[r], 1.0)
+                        over = total[r] - _slack(use.limit[r])
                         if over > worst * use.limit[r]:
                             worst, which = over / use.limit[r] if use.limit[r] > 0.0 else np.inf, r
     return which

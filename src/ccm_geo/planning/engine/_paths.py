@@ -229,26 +229,16 @@ def _trace(h: int, net: Net, when: int, node: int, better: A, taken: A) -> None:
 
 
 @numba.njit(cache=True, nogil=True)
-def path_losses(  # noqa: C901, PLR0912, PLR0913, PLR0917 - one loop nest for the compiler
-    blocks: A,
-    members: A,
-    bonus: A,
-    first: A,
-    start: A,
-    low: A,
-    ends: A,
-    marks: A,
-    year: A,
-    src: A,
-    dst: A,
-    value: A,
-    loss: A,
+def path_losses(  # noqa: C901, PLR0912 - one loop nest for the compiler
+    net: Net, value: A, loss: A
 ) -> None:
     """Fill `loss`: how much worse a block's best choice with each arc is than its best choice.
 
     Never negative and never too large; infinite where no path leads through the arc; for arcs of hazards
     with marks and of blocks that hold one only 0 (nothing is known about them).
     """
+    blocks, members, bonus, first, start = net.blocks, net.members, net.bonus, net.first, net.start
+    low, ends, marks, year, src, dst = net.low, net.ends, net.marks, net.year, net.src, net.dst
     years, states = bonus.shape[1], _states(start, src, dst, ends)
     widest = 1
     for b in range(len(blocks) - 1):

@@ -256,11 +256,8 @@ def losses(arcs: Arcs, rows: Rows, found: Answer) -> Floats:
 
 def losses_at(arcs: Arcs, value: Floats) -> Floats:
     """Say the same for values at hand."""
-    loss, blocks = np.empty(len(value)), arcs.blocks
-    _paths.path_losses(
-        blocks.first, blocks.members, blocks.bonus, arcs.first, arcs.start, arcs.low, arcs.ends, arcs.marks,
-        arcs.year, arcs.src, arcs.dst, value, loss,
-    )  # fmt: skip
+    loss = np.empty(len(value))
+    _paths.path_losses(net_of(arcs), value, loss)
     return loss
 
 
