@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from small_worlds import best_by_brute_force, paths_of, small_world
 
-from ccm_geo import Budget, Capacity, Complete, DataError, LockIn, LockOut, Share, prioritize
+from ccm_geo import Budget, Capacity, Complete, DataError, LockIn, LockOut, PlanError, Share, prioritize
 from ccm_geo.planning import After
 from ccm_geo.planning.engine import solve as engine
 from ccm_geo.planning.engine.arcs import Arcs
@@ -135,6 +135,22 @@ def test_two_fields_that_fill_a_limit_up_to_rounding_fit_it():
     found = fitting_answer(Arcs.of(model), Rows.of(model), np.zeros(1))
     assert found.gain.sum() == pytest.approx(2.0, abs=1e-9)
     assert found.taken.tolist() == [True, True, False]
+
+
+def test_village_that_cannot_keep_its_promises_has_no_plan():
+    """Each promise fits the year alone, both do not; every other village could do anything."""
+    options = world(3, hazards=3).assign(village="Ban Na")
+    promised = options[(options["activity"] == "clearance") & (options["year"] == 2027)]
+    cost = promised.groupby("hazard_id")["cost_usd"].min()
+    rules = [Complete("village", bonus=1.0), LockIn(["H0", "H1"], activity="clearance", year=2027)]
+    money = Budget({2027: cost[["H0", "H1"]].sum() - 0.01, 2028: 50.0})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "SMALL", 0)
+        with pytest.raises(PlanError, match="LockIn H0, H1 clearance 2027"):
+            prioritize(options, [*rules, money])
+    model = build(Listing.of(options), [*rules, money])
+    arcs, rows = Arcs.of(model), Rows.of(model)
+    assert fitting_answer(arcs, rows, np.zeros(len(rows.lower))).bound == -np.inf
 
 
 def two_fields(**more):

@@ -160,6 +160,8 @@ class _Search:
         self.consider(self.priced.taken)
         if len(self.arcs.benefit) > SMALL:
             self.approach()
+        if self.impossible():
+            return None
         if not self.done():
             self.opening(self.exactly, times=None)
         if self.plan is None:
@@ -188,10 +190,10 @@ class _Search:
             self.opening(partial(self.near_the_price, wide))
         if not self.done() and len(self.rows.lower):
             self.opening(self.from_pool)
-        if self.plan is None:
+        if self.plan is None and not self.impossible():
             self.retreat()
         for widen in (1, 4, 4, 4):
-            if not self.done() and self.hopeful().sum() > _MATRIX_GOOD:
+            if not self.done() and not self.impossible() and self.hopeful().sum() > _MATRIX_GOOD:
                 self.opening(partial(self.near_the_price, widen * many))
 
     def opening(self, search: Callable[[], None], times: int | None = _OPENINGS) -> None:
@@ -210,6 +212,8 @@ class _Search:
         found = mastered(arcs, rows, self.priced, pool, seen=seen, close=0.2 * self.gap, until=until)
         self.priced = found.best
         self.bound = min(self.bound, self.priced.bound + 1e-12 * abs(self.priced.bound))
+        if self.impossible():
+            return
         self.loss = losses(arcs, rows, self.priced)
         split = np.zeros(len(arcs.blocks.bonus), bool)
         split[found.pool.blocks[found.pool.owner[(found.share > _SPLIT) & (found.share < 1 - _SPLIT)]]] = True
@@ -337,6 +341,10 @@ class _Search:
         unseen = self.model.opened(whole(self.arcs, plan, len(self.model.allowed)))
         if unseen is None and self.keeps(plan) and self.arcs.worth(plan) >= self.benefit:
             self.plan, self.benefit = plan, self.arcs.worth(plan)
+
+    def impossible(self) -> bool:
+        """Whether some block has no choice that fits, so that there is no plan."""
+        return self.bound == -np.inf
 
     def done(self) -> bool:
         if self.plan is None:
