@@ -636,7 +636,7 @@ def test_study_files_in_the_docs_can_be_read(world, page):
 
 def test_sample_of_uncertain_money_runs_whole(tmp_path):
     settings = read_study(SAMPLE / "uncertain_money.toml")
-    settings = replace(settings, options={**settings.options, "plan_under": {"gap": 0.02, "seconds": 3}})
+    settings = replace(settings, options={**settings.options, "plan_under": {"gap": 0.02, "seconds": 60}})
     outcome = run_study(settings, tmp_path / "out")
     assert outcome.found.gap <= 0.02
     assert outcome.found.first["year"].eq(2027).all()

@@ -162,14 +162,11 @@ def _afterthoughts(table: pd.DataFrame) -> list[Note]:
 def use_of(model: Model, found: Solution) -> pd.DataFrame:
     """One row per limit: rule, row, limit, used, price."""
     parts = []
-    at = 0
-    for family in model.families:
-        prices = found.prices[at : at + len(family.labels)]
-        at += len(family.labels)
+    for family, prices in model.by_family(found.prices):
         rule = model.rules[family.rule]
-        if getattr(rule, "carry_over", False):  # money of a year helps all later years too
-            prices = np.cumsum(prices[::-1])[::-1]
-        parts.append(_family_use(family, found.taken, prices, rule.title))
+        later = getattr(rule, "carry_over", False)  # money of a year helps all later years too
+        own = np.cumsum(prices[::-1])[::-1] if later else prices
+        parts.append(_family_use(family, found.taken, own, rule.title))
     columns = ["rule", "row", "limit", "used", "price"]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 

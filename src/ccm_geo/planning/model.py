@@ -220,23 +220,24 @@ class Model:
         )
         return replace(self, families=tuple(families), rules=rules)
 
+    def by_family(self, prices: Floats) -> list[tuple[Family, Floats]]:
+        """Give each family the prices of its own rows."""
+        ends = np.cumsum([len(f.labels) for f in self.families])
+        return list(zip(self.families, np.split(prices, ends)[:-1], strict=True)) if len(ends) else []
+
     def carried(self, prices: Floats, wider: "Model") -> Floats:
         """Give the rows that have come to light in a wider model a price of 0."""
-        parts, at = [np.zeros(0)], 0
-        for old, new in zip(self.families, wider.families, strict=True):
-            parts += [prices[at : at + len(old.labels)], np.zeros(len(new.labels) - len(old.labels))]
-            at += len(old.labels)
+        parts = [np.zeros(0)]
+        for (old, own), new in zip(self.by_family(prices), wider.families, strict=True):
+            parts += [own, np.zeros(len(new.labels) - len(old.labels))]
         return np.concatenate(parts)
 
     def own(self, prices: Floats, wider: "Model | None") -> Floats:
         """Keep the prices of rows that are laid out here, of those of a wider model."""
         if wider is None:
             return prices
-        parts, at = [np.zeros(0)], 0
-        for old, new in zip(self.families, wider.families, strict=True):
-            parts.append(prices[at : at + len(old.labels)])
-            at += len(new.labels)
-        return np.concatenate(parts)
+        pairs = zip(self.families, wider.by_family(prices), strict=True)
+        return np.concatenate([np.zeros(0), *(known[: len(old.labels)] for old, (_, known) in pairs)])
 
 
 def build(listing: Listing, rules: Sequence[Any]) -> Model:

@@ -29,10 +29,7 @@ def needed_by(model: Model, found: Solution, benefit: Floats) -> Words:
     if not idle.any():
         return text
     named: list[list[str]] = [[] for _ in idle]
-    at = 0
-    for family in model.families:
-        prices = found.prices[at : at + len(family.labels)]
-        at += len(family.labels)
+    for family, prices in model.by_family(found.prices):
         _count_for(family, found.taken & idle[listing.hazard], listing, found.taken, prices, named)
     for mark in model.marks:
         for hazard in np.flatnonzero(mark.must & idle).tolist():

@@ -149,10 +149,9 @@ class _Prices:
     def of(cls, model: Model, found: Solution) -> "_Prices":
         alone = replace(model, completions=(), pairs=())
         arcs, rows = Arcs.of(alone), Rows.of(alone)
-        parts, at = [], 0
-        for family in model.families:
-            by_key = family.pattern @ found.prices[at : at + len(family.labels)]
-            at += len(family.labels)
+        parts = []
+        for family, prices in model.by_family(found.prices):
+            by_key = family.pattern @ prices
             parts.append(np.where(family.key >= 0, family.coef * by_key[np.maximum(family.key, 0)], 0.0))
         value = values_at(arcs, rows, found.prices)
         barred = too_large(arcs, rows)

@@ -160,8 +160,6 @@ class _Search:
         self.consider(self.priced.taken)
         if len(self.arcs.benefit) > SMALL:
             self.approach()
-        if self.impossible():
-            return None
         if not self.done():
             self.opening(self.exactly, times=None)
         if self.plan is None:
@@ -190,10 +188,10 @@ class _Search:
             self.opening(partial(self.near_the_price, wide))
         if not self.done() and len(self.rows.lower):
             self.opening(self.from_pool)
-        if self.plan is None and not self.impossible():
+        if self.plan is None and not self.done():
             self.retreat()
         for widen in (1, 4, 4, 4):
-            if not self.done() and not self.impossible() and self.hopeful().sum() > _MATRIX_GOOD:
+            if not self.done() and self.hopeful().sum() > _MATRIX_GOOD:
                 self.opening(partial(self.near_the_price, widen * many))
 
     def opening(self, search: Callable[[], None], times: int | None = _OPENINGS) -> None:
@@ -212,14 +210,16 @@ class _Search:
         found = mastered(arcs, rows, self.priced, pool, seen=seen, close=0.2 * self.gap, until=until)
         self.priced = found.best
         self.bound = min(self.bound, self.priced.bound + 1e-12 * abs(self.priced.bound))
-        if self.impossible():
+        if self.done():
             return
         self.loss = losses(arcs, rows, self.priced)
         split = np.zeros(len(arcs.blocks.bonus), bool)
         split[found.pool.blocks[found.pool.owner[(found.share > _SPLIT) & (found.share < 1 - _SPLIT)]]] = True
         tied = nearly_tied(arcs.hazard, self.priced.taken, self.loss, len(arcs.start))
         rounded, around = found.pool.taken(found.pool.highest(found.share)), self.around()
-        if self.model.hides and any(self.breaks_unseen(p) for p in (rounded, *around)[:_LOOKED_AT]):
+        for plan in (rounded, *around)[:_LOOKED_AT]:
+            self.breaks_unseen(plan)
+        if self.rows is not rows:
             return
         pool = near_choices(arcs, rows, self.priced.prices, around, before=found.pool)
         self.in_turns(pool, rounded, around[:_POLISH_WITH], tied | split[arcs.blocks.of])
@@ -252,15 +252,16 @@ class _Search:
         begin = pool.of_plan(arcs, plan)
         begin = np.where(begin >= 0, begin, pool.first[:-1])
         tries = int(np.clip(_EXCHANGES_PER_BLOCK * len(pool.blocks), *_EXCHANGES))
-        seen = self.tight() if self.plan is not None or seed == 1 else np.ones(len(self.rows.lower), bool)
+        blind = self.plan is None and seed > 1  # what was out of sight may be what is broken
+        seen = np.ones(len(self.rows.lower), bool) if blind else self.tight()
         rows, near, prices = self.rows.some(seen), pool.seeing(seen), self.priced.prices[seen]
 
         def ask(turn: int) -> Ints:
             heat, lent = manner[turn]
-            start = seed + turn
-            return exchanged(near, rows, prices, begin, ties, tries=tries, seed=start, heat=heat, lent=lent)[
-                0
-            ]
+            found, _ = exchanged(
+                near, rows, prices, begin, ties, tries=tries, seed=seed + turn, heat=heat, lent=lent
+            )
+            return found
 
         with ThreadPoolExecutor(2) as threads:
             plans = [pool.taken(chosen) for chosen in threads.map(ask, (0, 1))]
@@ -342,13 +343,10 @@ class _Search:
         if unseen is None and self.keeps(plan) and self.arcs.worth(plan) >= self.benefit:
             self.plan, self.benefit = plan, self.arcs.worth(plan)
 
-    def impossible(self) -> bool:
-        """Whether some block has no choice that fits, so that there is no plan."""
-        return self.bound == -np.inf
-
     def done(self) -> bool:
+        """Whether the plan is good enough or time is up; without a plan, whether there can be none."""
         if self.plan is None:
-            return False
+            return self.bound == -np.inf
         return self.bound - self.benefit <= self.gap * abs(self.bound) or time.monotonic() > self.until
 
     def near_the_price(self, many: int) -> None:
