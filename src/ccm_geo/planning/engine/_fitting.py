@@ -14,9 +14,7 @@ import numpy.typing as npt
 from ._paths import Net, best_of_block, room_for
 
 A: TypeAlias = npt.NDArray[Any]
-_PRICINGS = 60  # how often a block's own prices are set anew
-_PATIENCE = 4  # of these without a lower bound, before they change by less
-_NODES = 400  # branches looked into
+_PATIENCE = 4  # pricings without a lower bound, before own prices change by less
 _NEARLY = 1e-3  # share of what was found that a better choice must bring at least
 
 
@@ -31,6 +29,16 @@ class Use(NamedTuple):
     limit: A
 
 
+class Effort(NamedTuple):
+    """How often a block's own prices are set anew, and how many branches are looked into."""
+
+    pricings: int
+    nodes: int
+
+
+FULL, QUICK = Effort(60, 400), Effort(20, 80)
+
+
 class _Task(NamedTuple):
     """One block to be fitted, and the arrays that this works in.
 
@@ -43,6 +51,7 @@ class _Task(NamedTuple):
     kept: A
     net: Net
     use: Use
+    effort: Effort
     value: A
     room: Any
     taken: A
@@ -65,7 +74,7 @@ def overdrawn(net: Net, use: Use, taken: A) -> A:
     return out
 
 
-def fit(which: A, net: Net, use: Use, value: A, taken: A, best: A, gain: A) -> None:
+def fit(which: A, net: Net, use: Use, effort: Effort, value: A, taken: A, best: A, gain: A) -> None:
     """Put the best choice that fits into `taken` and `best`, for some blocks, and its value into `gain`.
 
     Where the search gets long, `gain` is what no choice that fits exceeds. Where no choice fits it is -inf,
@@ -75,10 +84,11 @@ def fit(which: A, net: Net, use: Use, value: A, taken: A, best: A, gain: A) -> N
         hazards = net.members[net.blocks[b] : net.blocks[b + 1]]
         arcs = np.concatenate([np.arange(net.first[h], net.first[h + 1]) for h in hazards])
         task = _Task(
-            b, hazards, value[arcs], net, use, value, room_for(net, b, b + 1), taken, best,
+            b, hazards, value[arcs], net, use, effort, value, room_for(net, b, b + 1), taken, best,
             np.zeros(len(use.limit)), np.zeros(len(use.limit)), np.zeros(len(arcs), bool),
             np.empty(len(hazards)),
         )  # fmt: skip
+        free = taken[arcs].copy()
         least, found = _priced(task, gain[b])
         least, found = _branched(task, least, found)
         if task.own.any() and least > _enough(found):
@@ -86,9 +96,9 @@ def fit(which: A, net: Net, use: Use, value: A, taken: A, best: A, gain: A) -> N
             plain, found = _branched(task, gain[b], found)
             least = min(least, plain)
         gain[b] = max(least, found)
-        value[arcs] = task.kept
+        value[arcs], taken[arcs] = task.kept, task.chosen if found > -np.inf else free
         if found > -np.inf:
-            taken[arcs], best[hazards] = task.chosen, task.paths
+            best[hazards] = task.paths
 
 
 @numba.njit(cache=True, nogil=True)
@@ -97,7 +107,7 @@ def _priced(task: _Task, least: float) -> tuple[float, float]:
     net, use, total, limit = task.net, task.use, task.total, task.use.limit
     found, stride, stale, now = -np.inf, 1.0, 0, np.zeros(len(limit))
     off = np.zeros(len(limit))
-    for _ in range(_PRICINGS):
+    for _ in range(task.effort.pricings):
         extra = _charge(task, now)
         worth = best_of_block(task.number, net, task.value, task.room, task.taken, task.best)
         gain = worth + extra
@@ -130,8 +140,9 @@ def _priced(task: _Task, least: float) -> tuple[float, float]:
 @numba.njit(cache=True, nogil=True)
 def _branched(task: _Task, least: float, found: float) -> tuple[float, float]:
     """Search on at the block's own prices; returns what no choice that fits exceeds, and the best found."""
-    bound, parent = np.empty(_NODES), np.full(_NODES, -1)
-    bans, above = np.empty((_NODES, 2), np.int64), np.empty(_NODES)
+    many = task.effort.nodes
+    bound, parent = np.empty(many), np.full(many, -1)
+    bans, above = np.empty((many, 2), np.int64), np.empty(many)
     bound[0], nodes, born, ceiling = least, 1, 0, -np.inf
     while True:
         n = born + int(np.argmax(bound[born:nodes]))
