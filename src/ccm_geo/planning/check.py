@@ -59,7 +59,7 @@ def _rows_faults(chosen: pd.DataFrame, options: pd.DataFrame, rows: npt.NDArray[
     ids = chosen["option_id"]
     found = [f"option {i!r} is chosen twice" for i in ids[ids.duplicated()]]
     listed = options.iloc[rows]
-    for name in ("option_id", "hazard_id", "activity", "year", "cost_usd", "benefit"):
+    for name in ("option_id", "hazard_id", "activity", "year", "cost_usd", "benefit", "state_now"):
         if name in options:
             differs = listed[name].to_numpy() != chosen[name].to_numpy()
             found += [f"option {i!r} has another {name} than in the list" for i in ids[differs]]
@@ -73,10 +73,10 @@ def _path_faults(chosen: pd.DataFrame, options: pd.DataFrame) -> list[str]:
     if "state_from" not in chosen:
         many = chosen["hazard_id"][chosen["hazard_id"].duplicated()]
         return [f"hazard {h!r} has more than one option" for h in many]
-    today = _states_today(options, set(chosen["hazard_id"]))
+    today = _states_today(chosen, options)
     steps: dict[Any, list[tuple[float, str, str]]] = {}
-    years = chosen["year"] if "year" in chosen else [0] * len(chosen)
-    columns = (chosen["hazard_id"], years, chosen["state_from"].astype(str), chosen["state_to"].astype(str))
+    dated = chosen if "year" in chosen else chosen.assign(year=0)
+    columns = [dated[c].tolist() for c in ("hazard_id", "year", "state_from", "state_to")]
     for hazard, year, begin, end in zip(*columns, strict=True):
         steps.setdefault(hazard, []).append((year, begin, end))
     return [fault for hazard, rows in steps.items() for fault in _walk(hazard, rows, today[hazard])]
@@ -104,11 +104,11 @@ def _walk(hazard: Any, rows: Iterable[tuple[float, str, str]], state: str) -> li
     return []
 
 
-def _states_today(options: pd.DataFrame, hazards: set[Any]) -> dict[Any, str]:
-    rows = options[options["hazard_id"].isin(list(hazards))]
-    if "state_now" in rows:
-        one = rows.drop_duplicates("hazard_id")
-        return dict(zip(one["hazard_id"], one["state_now"].astype(str), strict=True))
+def _states_today(chosen: pd.DataFrame, options: pd.DataFrame) -> dict[Any, str]:
+    if "state_now" in chosen:
+        one = chosen.drop_duplicates("hazard_id")
+        return dict(zip(one["hazard_id"].tolist(), one["state_now"].tolist(), strict=True))
+    rows = options[options["hazard_id"].isin(list(set(chosen["hazard_id"])))]
     begins: dict[Any, set[str]] = {}
     entered: dict[Any, set[str]] = {}
     columns = (rows["hazard_id"], rows["state_from"].astype(str), rows["state_to"].astype(str))
