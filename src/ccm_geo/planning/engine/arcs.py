@@ -1,6 +1,7 @@
 """The options still in play as flat arrays for the engines, and which hazards decide together."""
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -153,7 +154,12 @@ class Arcs:
         """Let every hazard decide for itself, whatever hazards bring together."""
         return replace(self, blocks=Blocks.alone(len(self.start), self.years))
 
-    @property
+    @cached_property
+    def noise(self) -> Ints:
+        """A random number for each arc: those of a block's arcs, put together, tell its choices apart."""
+        return np.random.default_rng(0).integers(1, 2**62, len(self.benefit), dtype=np.int64)
+
+    @cached_property
     def final(self) -> Mask:
         """Say which arcs bring their hazard to a state in which it is done."""
         ends: Mask = (self.ends[self.hazard] >> self.dst.astype(np.uint64)) & np.uint64(1) == 1

@@ -14,12 +14,13 @@ from scipy import sparse
 
 from ccm_geo.planning.listing import Floats, Mask
 
+from ._fitting import FULL, QUICK
 from .arcs import Arcs
 from .choices import Choices, more_choices
 from .prices import Answer, Rows, fitting_answer
 
 _ROUNDS = 60
-_FINE = 30.0  # what breaking a row costs in the linear program, in prices
+FINE = 30.0  # what breaking a row costs in the linear program, in prices
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,12 +54,12 @@ def mastered(
     """
     best = priced
     size = 1e4 / max(float(np.abs(pool.benefit).max(initial=0.0)), 1e-300)
-    scale, fine = _amounts(pool), _FINE * fines(pool, priced.prices)
+    scale, fine = amounts(pool), FINE * fines(pool, priced.prices)
     share, settled = np.zeros(len(pool.benefit)), arcs.worth(pool.settled)
     basis, some = None, rows.some(seen)
     scale, fine = scale[seen], fine[seen]
-    for _ in range(_ROUNDS):
-        near, share, reached, basis = _relaxed(pool.seeing(seen), some, fine, size, scale, basis)
+    for turn in range(_ROUNDS):
+        near, share, reached, basis = relaxed(pool.seeing(seen), some, fine, size, scale, basis)
         if (
             near is None
             or best.bound - settled - reached <= close * abs(best.bound)
@@ -67,18 +68,19 @@ def mastered(
             break
         prices = np.zeros(len(seen))
         prices[seen] = near
-        found = [fitting_answer(arcs, rows, rows.allowed(p)) for p in (prices, 0.5 * (prices + best.prices))]
+        two = [rows.allowed(p) for p in (prices, 0.5 * (prices + best.prices))]
+        found = [fitting_answer(arcs, rows, p, effort=FULL if turn else QUICK) for p in two]
         best = min(best, *found, key=lambda a: a.bound)
         wider = more_choices(arcs, rows, pool, [f.taken for f in found])
         if len(wider.benefit) == len(pool.benefit):
             break
         pool = wider
     if len(share) != len(pool.benefit):
-        _, share, _, _ = _relaxed(pool.seeing(seen), some, fine, size, scale, basis)
+        _, share, _, _ = relaxed(pool.seeing(seen), some, fine, size, scale, basis)
     return Master(best=best, pool=pool, share=share)
 
 
-def _amounts(pool: Choices) -> Floats:
+def amounts(pool: Choices) -> Floats:
     """Say how much a choice uses of each row on average, where it uses any."""
     count = np.bincount(pool.use.indices, minlength=pool.use.shape[1])
     total = np.bincount(pool.use.indices, weights=np.abs(pool.use.data), minlength=pool.use.shape[1])
@@ -93,14 +95,14 @@ def fines(pool: Choices, prices: Floats) -> Floats:
     """
     best = pool.use[pool.highest(pool.benefit - pool.use @ prices)]
     used = np.abs(pool.spent) + np.asarray(abs(best).sum(axis=0)).ravel()
-    used = np.where(used > 0, used, _amounts(pool))
+    used = np.where(used > 0, used, amounts(pool))
     bill = np.abs(prices) * used
     each = float(np.abs(pool.benefit).sum()) / max(len(used), 1)
     typical = float(bill[bill > 0].mean()) if bill.any() else each
     return np.asarray(np.maximum(np.abs(prices), 0.25 * typical / used))
 
 
-def _relaxed(
+def relaxed(
     pool: Choices, rows: Rows, fine: Floats, size: float, scale: Floats, basis: Any
 ) -> tuple[Floats | None, Floats, float, Any]:
     """Solve the linear program over shares of choices: prices, shares, what it reaches, where it ended."""

@@ -8,14 +8,14 @@ import itertools
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
 from scipy import sparse
 
-from ccm_geo.planning.listing import Floats, Listing, Mask
+from ccm_geo.planning.listing import Floats, Ints, Listing, Mask
 from ccm_geo.planning.model import Model
 
 from . import _fitting, _paths
@@ -108,6 +108,16 @@ class Rows:
         pattern = sparse.csr_array(self.pattern[:, np.nonzero(which)[0]])
         return Rows(pattern=pattern, lower=self.lower[which], upper=self.upper[which])
 
+    def use_of(self, arcs: Arcs, taken: Mask) -> Floats:
+        """Add up what taken arcs use of each row."""
+        return np.asarray(self.pattern.T @ use_by_key(arcs, taken, self.pattern.shape[0]))
+
+    def left(self, spent: Floats) -> "Rows":
+        """Say what is left of each row once something has been spent."""
+        upper = self.upper - spent
+        upper = np.where(np.isfinite(self.alone), np.maximum(upper, 0.0), upper)
+        return replace(self, lower=self.lower - spent, upper=upper)
+
     def excess(self, use: Floats) -> Floats:
         """By how much each row is broken: above its upper limit (positive) or below its lower (negative)."""
         return np.maximum(use - self.upper, 0) + np.minimum(use - self.lower, 0)
@@ -138,16 +148,40 @@ def answer(arcs: Arcs, rows: Rows, prices: Floats) -> Answer:
     return Answer(prices=prices, bound=bound, taken=taken, best=best, gain=gain, use=use, slope=slope)
 
 
-def fitting_answer(arcs: Arcs, rows: Rows, prices: Floats) -> Answer:
-    """Let every block take its best choice that breaks no limit by itself: a lower bound, for more work."""
+def fitting_answer(
+    arcs: Arcs,
+    rows: Rows,
+    prices: Floats,
+    *,
+    open_: Mask | None = None,
+    effort: _fitting.Effort = _fitting.FULL,
+) -> Answer:
+    """Let every block take its best choice that breaks no limit by itself: a lower bound, for more work.
+
+    Parameters
+    ----------
+    arcs, rows, prices
+        The model, and the price of each row.
+    open_
+        Blocks that must fit; by default all.
+    effort
+        How long to look for what fits; with less, `bound` is higher and choices are worth less.
+    """
     found = answer(arcs, rows, prices)
     part, limit = rows.filled, rows.alone
     net, use = net_of(arcs), _fitting.Use(arcs.keys, arcs.coefs, part.indptr, part.indices, part.data, limit)
     over = _fitting.overdrawn(net, use, found.taken)
+    over = over if open_ is None else over & open_
     if not over.any():
         return found
     taken, best, gain = found.taken.copy(), found.best.copy(), found.gain.copy()
-    _fitting.fit(np.nonzero(over)[0], net, use, values_at(arcs, rows, prices), taken, best, gain)
+    which, values = np.nonzero(over)[0], values_at(arcs, rows, prices)
+
+    def fit(part: Ints) -> None:
+        _fitting.fit(part, net, use, effort, values, taken, best, gain)
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        list(pool.map(fit, np.array_split(which, min(_PARTS, len(which)))))
     used = rows.pattern.T @ use_by_key(arcs, taken, rows.pattern.shape[0])
     return Answer(
         prices=prices,

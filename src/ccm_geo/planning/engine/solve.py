@@ -11,7 +11,7 @@
 
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -22,8 +22,10 @@ from ccm_geo.planning.listing import Floats, Ints, Mask
 from ccm_geo.planning.model import Model
 
 from . import matrix
+from ._fitting import QUICK
 from .arcs import Arcs
 from .choices import MANY, Choices, more_choices, near_choices, nearly_tied
+from .dive import dived
 from .exchange import Ties, exchanged
 from .flows import with_flows
 from .master import mastered
@@ -33,7 +35,7 @@ from .prices import Answer, Rows, answer, fitting_answer, losses, nothing_below,
 from .single import cells_of
 from .thrift import thrifty
 
-Manner = tuple[tuple[float, float], tuple[float, float]]
+Manner = tuple[float, float]  # heat and what is lent at first
 SMALL = 4_000  # options that one matrix takes at once
 _NEAR_PER_ROW = 60  # options near the price left open, for each row that couples hazards
 _NEAR = (100, 1_500)  # at least and at most, on the first try; four times as many on the second
@@ -42,10 +44,15 @@ _FEW_ROWS, _MANY_HAZARDS = 25, 8_000  # up to and from here options near the pri
 _EXCHANGES_PER_BLOCK = 4_000
 _WIDE, _ROOM = 0.05, 0.25  # share of all keys that a row holds, of what it holds that is its room
 _EXCHANGES = (200_000, 2_000_000)
+_EXCHANGES_NEARBY = 800_000
 _TIMID, _BOLD = ((0.002, 1.0), (0.002, 1.0)), ((0.002, 1.0), (0.05, 1.0))  # heat and what is lent at first
 _CLOSER = (0.002, 0.0), (0.002, 1.0)  # around a plan
+_NEARBY = (0.0005, 0.0), (0.01, 0.0)  # around what was decided block after block
+_GREED = 1.0, 0.5, 2.0, 0.25  # of one dive after the other
+_FEW, _DIVE_UP_TO = 200, 1_000  # blocks; up to here all of these dives, or the first one
 _BOLD_UP_TO = 1_000  # blocks; with more, there are too few exchanges for each, and choices enough
 _TURNS, _STALE = 50, 4  # turns of exchanges; so many without a better plan are enough
+_STALE_BETWEEN_DIVES = 2
 _PLANS, _PLANS_OF_MANY = (
     24,
     8,
@@ -59,6 +66,7 @@ _TRIES_SMALL, _TRIES_LARGE = 60, 120
 _TRIES_POOLED = 30  # where a pool of the choices of all blocks takes over
 _MATRIX_GOOD = 6_000  # options; up to here one matrix beats several smaller ones
 _MATRIX_UP_TO = 12_000  # options; beyond, HiGHS overruns its time and brings nothing
+_MATRIX_HELPS_UP_TO = 30_000  # options; up to here matrices of some of them find better plans
 _LOOKED_AT = 3  # plans of the pool that rows which are not laid out are looked for in
 _OPENINGS = 8  # how often a search is done again with the rows that its plan broke unseen
 
@@ -114,6 +122,20 @@ def solve(model: Model, *, gap: float, seconds: float) -> Solution | None:
     if found is None or other is None:
         return found or other
     return replace(max(found, other, key=lambda s: s.benefit), bound=min(found.bound, other.bound))
+
+
+def load(model: Model) -> None:
+    """Run the compiled parts once, on a model whose blocks overdraw a row, before the clock of a plan runs.
+
+    On a fresh machine they are compiled here, which takes longer than many a plan.
+    """
+    arcs, rows = Arcs.of(model), Rows.of(model)
+    free = fitting_answer(arcs, rows, np.zeros(len(rows.lower)))
+    losses(arcs, rows, free)
+    alone = arcs.each_alone()
+    pool = near_choices(alone, rows, free.prices, [free.taken])
+    ties = Ties.of(arcs, pool, [free.taken])
+    exchanged(pool, rows, free.prices, pool.first[:-1], ties, tries=1, seed=0, heat=0.5, lent=0.0)
 
 
 def _by_cuts(model: Model, gap: float, seconds: float) -> Solution | None:
@@ -221,52 +243,84 @@ class _Search:
             self.breaks_unseen(plan)
         if self.rows is not rows:
             return
-        pool = near_choices(arcs, rows, self.priced.prices, around, before=found.pool)
-        self.in_turns(pool, rounded, around[:_POLISH_WITH], tied | split[arcs.blocks.of])
+        pool, open_hazards = found.pool, tied | split[arcs.blocks.of]
+        until = time.monotonic() + self.share_of_exchange() * (self.until - time.monotonic())
+        for greed in (None,) if len(split) > _DIVE_UP_TO else _GREED if len(split) <= _FEW else _GREED[:1]:
+            around = ([] if greed is None else self.dive(found.pool, greed)) + around
+            if self.done() or self.rows is not rows:
+                return
+            begin = rounded if self.plan is None else self.plan
+            pool = near_choices(arcs, rows, self.priced.prices, [begin, *around], before=pool)
+            pool = self.in_turns(pool, begin, around[:_POLISH_WITH], open_hazards, until)
+            if self.done() or self.rows is not rows or time.monotonic() > until:
+                return
 
-    def in_turns(self, pool: Choices, rounded: Mask, around: list[Mask], open_hazards: Mask) -> None:
+    def share_of_exchange(self) -> float:
+        """Say for how much of the time left choices are exchanged: less where a matrix can do better."""
+        hopeful = self.hopeful().sum()
+        return 0.3 if hopeful <= _MATRIX_UP_TO else 0.5 if hopeful <= _MATRIX_HELPS_UP_TO else 1.0
+
+    def in_turns(
+        self, pool: Choices, begin: Mask, around: list[Mask], open_hazards: Mask, until: float
+    ) -> Choices:
         """Exchange choices of whole blocks, then of single hazards, until it helps no more or rows appear."""
-        arcs, rows, best, stale = self.arcs, self.rows, -np.inf, 0
-        together, alone = len(arcs.blocks.bonus) < len(arcs.start), arcs.each_alone()
+        arcs, rows, best, stale = self.arcs, self.rows, self.benefit, 0
+        together = len(arcs.blocks.bonus) < len(arcs.start)
+        patience = _STALE if len(arcs.blocks.bonus) > _FEW else _STALE_BETWEEN_DIVES
         for turn in range(_TURNS):
             bold = _BOLD if len(pool.blocks) < _BOLD_UP_TO else _TIMID
-            plan = self.exchange(arcs, pool, Ties.none(pool), rounded, 2 * turn + 1, bold)
+            plans = self.exchange(arcs, pool, Ties.none(pool), [(begin, m) for m in bold], 2 * turn + 1)
             if together and turn % 2 and not self.done() and self.rows is rows:
-                begin = rounded if plan is None else plan
-                known = [begin, *around, self.priced.taken]
-                single = near_choices(alone, rows, self.priced.prices, known, open_=open_hazards)
-                ties = Ties.of(arcs, single, known[:-1])
-                plan = self.exchange(alone, single, ties, begin, 2 * turn + 1, _CLOSER)
+                two = plans[0] if plans else begin
+                plans = self.polish([two, two], around, open_hazards, _CLOSER, 2 * turn + 1)
             stale = 0 if self.benefit > best else stale + 1
             best = self.benefit
-            over = stale >= _STALE or time.monotonic() > self.until
-            if over or self.done() or self.rows is not rows:
-                return
-            if plan is not None:
-                pool = more_choices(arcs, rows, pool, [plan])
+            if stale >= patience or time.monotonic() > until or self.done() or self.rows is not rows:
+                break
+            if plans:
+                pool = more_choices(arcs, rows, pool, plans[:1])
+        return pool
+
+    def polish(
+        self, plans: list[Mask], known: list[Mask], open_: Mask, manners: Sequence[Manner], seed: int
+    ) -> list[Mask]:
+        """Exchange choices of single hazards, each plan in its own manner."""
+        alone, all_known = self.arcs.each_alone(), [*plans, *known, self.priced.taken]
+        single = near_choices(alone, self.rows, self.priced.prices, all_known, open_=open_)
+        ties = Ties.of(self.arcs, single, all_known[:-1])
+        return self.exchange(alone, single, ties, list(zip(plans, manners, strict=True)), seed)
+
+    def dive(self, pool: Choices, greed: float) -> list[Mask]:
+        """Decide block after block, more or less greedily, and polish what comes out."""
+        until, prices = self.most_of_the_time(), self.priced.prices
+        plan = dived(self.arcs, self.rows, pool, prices, seen=self.tight(), greed=greed, until=until)
+        if plan is None or self.done():
+            return []
+        every = np.ones(len(self.arcs.start), bool)
+        return [plan, *self.polish([plan, plan], [], every, _NEARBY, 0)]
 
     def exchange(
-        self, arcs: Arcs, pool: Choices, ties: Ties, plan: Mask, seed: int, manner: Manner
-    ) -> Mask | None:
-        """Exchange choices in two manners, side by side; return the better plan, if any breaks no row."""
-        begin = pool.of_plan(arcs, plan)
-        begin = np.where(begin >= 0, begin, pool.first[:-1])
-        tries = int(np.clip(_EXCHANGES_PER_BLOCK * len(pool.blocks), *_EXCHANGES))
+        self, arcs: Arcs, pool: Choices, ties: Ties, begin: list[tuple[Mask, Manner]], seed: int
+    ) -> list[Mask]:
+        """Exchange choices, beginning with some plans, side by side; return those that break no row."""
+        most = _EXCHANGES_NEARBY if begin[0][1] == _NEARBY[0] else _EXCHANGES[1]
+        tries = int(np.clip(_EXCHANGES_PER_BLOCK * len(pool.blocks), _EXCHANGES[0], most))
         blind = self.plan is None and seed > 1  # what was out of sight may be what is broken
         seen = np.ones(len(self.rows.lower), bool) if blind else self.tight()
         rows, near, prices = self.rows.some(seen), pool.seeing(seen), self.priced.prices[seen]
 
         def ask(turn: int) -> Ints:
-            heat, lent = manner[turn]
+            plan, (heat, lent) = begin[turn]
+            start = pool.of_plan(arcs, plan)
+            start = np.where(start >= 0, start, pool.first[:-1])
             found, _ = exchanged(
-                near, rows, prices, begin, ties, tries=tries, seed=seed + turn, heat=heat, lent=lent
+                near, rows, prices, start, ties, tries=tries, seed=seed + turn, heat=heat, lent=lent
             )
             return found
 
         with ThreadPoolExecutor(2) as threads:
-            plans = [pool.taken(chosen) for chosen in threads.map(ask, (0, 1))]
-        kept = [p for p in plans if self.consider(p)]
-        return max(kept, key=self.arcs.worth) if kept else None
+            plans = [pool.taken(chosen) for chosen in threads.map(ask, range(len(begin)))]
+        return sorted((p for p in plans if self.consider(p)), key=self.arcs.worth, reverse=True)
 
     def tight(self) -> Mask:
         """Leave out rows that hold nearly everything, have no price and much room: they cost most time."""
@@ -282,7 +336,7 @@ class _Search:
         many = _PLANS if len(self.arcs.blocks.bonus) < _BOLD_UP_TO else _PLANS_OF_MANY
         off = [np.exp(random.normal(0, _OFF[k % len(_OFF)], len(best))) for k in range(many)]
         allowed = [self.rows.allowed(best * factor) for factor in off]
-        return [fitting_answer(self.arcs, self.rows, prices).taken for prices in allowed]
+        return [fitting_answer(self.arcs, self.rows, p, effort=QUICK).taken for p in allowed]
 
     def most_of_the_time(self) -> float:
         """When most of the time that is left is over."""

@@ -1,0 +1,87 @@
+"""Villages decided one after the other: no limit is broken, and little is lost to the best plan."""
+
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from small_worlds import small_world
+
+from ccm_geo import Budget, Complete, LockIn, prioritize
+from ccm_geo.planning import choose
+from ccm_geo.planning.engine import _fitting, _paths, exchange
+from ccm_geo.planning.engine.arcs import Arcs
+from ccm_geo.planning.engine.choices import near_choices
+from ccm_geo.planning.engine.dive import dived
+from ccm_geo.planning.engine.master import mastered
+from ccm_geo.planning.engine.prices import Rows, lowest_bound
+from ccm_geo.planning.listing import Listing
+from ccm_geo.planning.model import build
+
+
+def villages(seed, count=5):
+    """Two hazards in each village."""
+    options = small_world(seed, 2 * count)
+    return options.assign(village="V" + (options["hazard_id"].str[1:].astype(int) // 2).astype(str))
+
+
+def decided(options, rules, greed, seconds=30):
+    model = build(Listing.of(options), rules)
+    arcs, rows = Arcs.of(model), Rows.of(model)
+    begin, seen = lowest_bound(arcs, rows), np.ones(len(rows.lower), bool)
+    pool = near_choices(arcs, rows, begin.prices, [begin.taken])
+    known = mastered(arcs, rows, begin, pool, seen=seen, close=1e-6, until=time.monotonic() + 30)
+    until = time.monotonic() + seconds
+    plan = dived(arcs, rows, known.pool, known.best.prices, seen=seen, greed=greed, until=until)
+    return arcs, rows, plan
+
+
+@pytest.mark.parametrize("greed", [0.0, 0.5, 1.0, 2.0])
+def test_villages_with_money_for_all_do_what_is_best(greed):
+    options, rules = villages(1), [Complete("village", bonus=0.4), Budget(1e6)]
+    arcs, _, plan = decided(options, rules, greed)
+    assert arcs.worth(plan) == pytest.approx(prioritize(options, rules, exact=True).benefit)
+
+
+def test_villages_decided_one_after_the_other_come_near_the_best_plan():
+    reached = []
+    for seed in range(10):
+        options = villages(seed)
+        rules = [Complete("village", bonus=0.4), Budget({2027: 7.0, 2028: 5.0})]
+        best = prioritize(options, rules, exact=True).benefit
+        for greed in (0.5, 1.0):
+            arcs, rows, plan = decided(options, rules, greed)
+            assert rows.keeps(rows.use_of(arcs, plan))
+            assert arcs.worth(plan) <= best + 1e-9
+            reached.append(arcs.worth(plan) / best)
+    assert np.mean(reached) > 0.9
+
+
+def test_promise_that_fits_no_more_ends_the_dive_without_a_plan():
+    """The two promises fit the year alone, but not together."""
+    options = villages(3)
+    rules = [Complete("village", bonus=0.4), LockIn(["H0", "H2"], activity="clearance", year=2027)]
+    due = options[(options["activity"] == "clearance") & (options["year"] == 2027)]
+    cost = due.groupby("hazard_id")["cost_usd"].min()[["H0", "H2"]]
+    money = Budget({2027: cost.sum() - 0.01, 2028: 50.0})
+    assert decided(options, [*rules, money], 1.0)[2] is None
+
+
+def test_no_plan_when_time_is_up():
+    assert decided(villages(1), [Budget(5.0)], 1.0, seconds=-1)[2] is None
+
+
+def test_search_is_compiled_before_the_clock_of_a_plan_runs():
+    """What a plan needs is compiled by `_load`; a large plan compiles none of it again."""
+    choose._load()
+    parts = [_fitting.overdrawn, _fitting._priced, _fitting._branched, _paths.best_paths, _paths.path_losses]
+    parts += [_paths.room_for, exchange._anneal]
+    before = [len(p.signatures) for p in parts]
+    options = pd.concat([villages(s, 20).assign(part=str(s)) for s in range(60)], ignore_index=True)
+    for name in ("option_id", "hazard_id", "village"):
+        options[name] = options["part"] + options[name]
+    cost = float(options["cost_usd"].max())
+    plan = prioritize(options, [Complete("village", bonus=0.4), Budget({2027: 3 * cost, 2028: 3 * cost})])
+    assert len(options) > choose.SMALL
+    assert plan.gap < 0.1
+    assert before == [len(p.signatures) for p in parts] == [1] * len(parts)
