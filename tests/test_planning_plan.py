@@ -425,6 +425,17 @@ def test_options_that_cannot_be_read_are_refused(table, message):
         prioritize(table, [])
 
 
+@pytest.mark.parametrize("column", ["state_from", "state_to", "state_now"])
+def test_options_of_unknown_state_are_left_out_and_told(column):
+    """The land of hazard Y is in no known state: nothing can be planned there."""
+    step = {"hazard_id": ["X", "Y"], "benefit": 1.0, "state_from": "a", "state_to": "b", "state_now": "a"}
+    table = pd.DataFrame(step)
+    table.loc[1, column] = None
+    plan = prioritize(table, [])
+    assert plan.table["hazard_id"].tolist() == ["X"]
+    assert any(f"1 options have no {column}" in n.text for n in plan.notes)
+
+
 # -- words --------------------------------------------------------------------------------------------
 
 

@@ -142,7 +142,7 @@ def _complete_rows(options: pd.DataFrame) -> tuple[pd.DataFrame, Ints, list[Note
     """Leave out the rows that no plan can hold, and say so; infinite numbers are refused."""
     notes: list[Note] = []
     keep = np.ones(len(options), bool)
-    for name in ("benefit", "cost_usd", "year", "hazard_id", "state_from", "state_to"):
+    for name in ("benefit", "cost_usd", "year", "hazard_id", "state_from", "state_to", "state_now"):
         if name not in options:
             continue
         missing = options[name].isna().to_numpy()
