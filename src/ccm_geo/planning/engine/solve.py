@@ -1,8 +1,8 @@
 """The best plan and the proof of how good it is: prices first, then the few hazards near the price exactly.
 
 1. `prices.lowest_bound` finds the prices of the rows and with them an upper bound.
-2. A pool of choices near these prices (`choices`) sharpens the bound (`master`) and brings plans, by random
-   exchange of what whole blocks do, then single hazards (`exchange`).
+2. A pool of choices near these prices (`choices`) sharpens the bound (`master`) and brings plans: few blocks
+   are decided one after the other (`dive`), then what blocks and single hazards do is exchanged (`exchange`).
 3. Hazards whose choice is clear at these prices are settled; the others go, with the rows, into a small
    matrix (`matrix`), around the best plan so far.
 4. If plan and bound are still too far apart, every option whose best path falls short of the bound by more
@@ -245,8 +245,9 @@ class _Search:
             return
         pool, open_hazards = found.pool, tied | split[arcs.blocks.of]
         until = time.monotonic() + self.share_of_exchange() * (self.until - time.monotonic())
-        for greed in (None,) if len(split) > _DIVE_UP_TO else _GREED if len(split) <= _FEW else _GREED[:1]:
-            around = ([] if greed is None else self.dive(found.pool, greed)) + around
+        dives = 0 if len(split) > _DIVE_UP_TO else len(_GREED) if len(split) <= _FEW else 1
+        for turn in range(max(dives, 1)):
+            around = (self.dive(found.pool, _GREED[turn]) if dives else []) + around
             if self.done() or self.rows is not rows:
                 return
             begin = rounded if self.plan is None else self.plan
@@ -282,13 +283,19 @@ class _Search:
         return pool
 
     def polish(
-        self, plans: list[Mask], known: list[Mask], open_: Mask, manners: Sequence[Manner], seed: int
+        self,
+        plans: list[Mask],
+        known: list[Mask],
+        open_: Mask,
+        manners: Sequence[Manner],
+        seed: int,
+        most: int = _EXCHANGES[1],
     ) -> list[Mask]:
         """Exchange choices of single hazards, each plan in its own manner."""
         alone, all_known = self.arcs.each_alone(), [*plans, *known, self.priced.taken]
         single = near_choices(alone, self.rows, self.priced.prices, all_known, open_=open_)
         ties = Ties.of(self.arcs, single, all_known[:-1])
-        return self.exchange(alone, single, ties, list(zip(plans, manners, strict=True)), seed)
+        return self.exchange(alone, single, ties, list(zip(plans, manners, strict=True)), seed, most)
 
     def dive(self, pool: Choices, greed: float) -> list[Mask]:
         """Decide block after block, more or less greedily, and polish what comes out."""
@@ -297,13 +304,18 @@ class _Search:
         if plan is None or self.done():
             return []
         every = np.ones(len(self.arcs.start), bool)
-        return [plan, *self.polish([plan, plan], [], every, _NEARBY, 0)]
+        return [plan, *self.polish([plan, plan], [], every, _NEARBY, 0, _EXCHANGES_NEARBY)]
 
     def exchange(
-        self, arcs: Arcs, pool: Choices, ties: Ties, begin: list[tuple[Mask, Manner]], seed: int
+        self,
+        arcs: Arcs,
+        pool: Choices,
+        ties: Ties,
+        begin: list[tuple[Mask, Manner]],
+        seed: int,
+        most: int = _EXCHANGES[1],
     ) -> list[Mask]:
         """Exchange choices, beginning with some plans, side by side; return those that break no row."""
-        most = _EXCHANGES_NEARBY if begin[0][1] == _NEARBY[0] else _EXCHANGES[1]
         tries = int(np.clip(_EXCHANGES_PER_BLOCK * len(pool.blocks), _EXCHANGES[0], most))
         blind = self.plan is None and seed > 1  # what was out of sight may be what is broken
         seen = np.ones(len(self.rows.lower), bool) if blind else self.tight()
