@@ -20,6 +20,7 @@ from .choices import Choices, more_choices
 from .prices import Answer, Rows, fitting_answer
 
 _ROUNDS = 60
+_IN_A_HURRY = 1_000  # blocks; from here on what fits is at first looked for less hard
 FINE = 30.0  # what breaking a row costs in the linear program, in prices
 
 
@@ -69,7 +70,8 @@ def mastered(
         prices = np.zeros(len(seen))
         prices[seen] = near
         two = [rows.allowed(p) for p in (prices, 0.5 * (prices + best.prices))]
-        found = [fitting_answer(arcs, rows, p, effort=FULL if turn else QUICK) for p in two]
+        effort = QUICK if turn == 0 and len(pool.blocks) > _IN_A_HURRY else FULL
+        found = [fitting_answer(arcs, rows, p, effort=effort) for p in two]
         best = min(best, *found, key=lambda a: a.bound)
         wider = more_choices(arcs, rows, pool, [f.taken for f in found])
         if len(wider.benefit) == len(pool.benefit):
