@@ -425,6 +425,12 @@ def test_options_that_cannot_be_read_are_refused(table, message):
         prioritize(table, [])
 
 
+@pytest.mark.parametrize("now", [{}, {"state_now": 1}], ids=["from the steps", "told"])
+def test_states_may_be_numbers(now):
+    step = {"hazard_id": ["X", "Y"], "benefit": 1.0, "state_from": 1, "state_to": 2, **now}
+    assert prioritize(pd.DataFrame(step), []).table["hazard_id"].tolist() == ["X", "Y"]
+
+
 @pytest.mark.parametrize("column", ["state_from", "state_to", "state_now"])
 def test_options_of_unknown_state_are_left_out_and_told(column):
     """The land of hazard Y is in no known state: nothing can be planned there."""

@@ -76,8 +76,10 @@ def _path_faults(chosen: pd.DataFrame, options: pd.DataFrame) -> list[str]:
     today = _states_today(chosen, options)
     steps: dict[Any, list[tuple[float, str, str]]] = {}
     dated = chosen if "year" in chosen else chosen.assign(year=0)
-    columns = [dated[c].tolist() for c in ("hazard_id", "year", "state_from", "state_to")]
-    for hazard, year, begin, end in zip(*columns, strict=True):
+    moves = [dated[c].astype(str).tolist() for c in ("state_from", "state_to")]
+    for hazard, year, begin, end in zip(
+        dated["hazard_id"].tolist(), dated["year"].tolist(), *moves, strict=True
+    ):
         steps.setdefault(hazard, []).append((year, begin, end))
     return [fault for hazard, rows in steps.items() for fault in _walk(hazard, rows, today[hazard])]
 
@@ -107,8 +109,8 @@ def _walk(hazard: Any, rows: Iterable[tuple[float, str, str]], state: str) -> li
 def _states_today(chosen: pd.DataFrame, options: pd.DataFrame) -> dict[Any, str]:
     if "state_now" in chosen:
         one = chosen.drop_duplicates("hazard_id")
-        return dict(zip(one["hazard_id"].tolist(), one["state_now"].tolist(), strict=True))
-    rows = options[options["hazard_id"].isin(list(set(chosen["hazard_id"])))]
+        return dict(zip(one["hazard_id"].tolist(), one["state_now"].astype(str).tolist(), strict=True))
+    rows = options[options["hazard_id"].isin(chosen["hazard_id"])]
     begins: dict[Any, set[str]] = {}
     entered: dict[Any, set[str]] = {}
     columns = (rows["hazard_id"], rows["state_from"].astype(str), rows["state_to"].astype(str))
