@@ -9,7 +9,7 @@ from scipy import sparse
 from ccm_geo.planning.listing import Floats, Ints, Mask
 
 from .arcs import Arcs
-from .prices import Rows, losses_at, use_by_key, values_at, walk
+from .prices import Rows, losses_at, values_at, walk
 
 _ROUNDS = 8, 40
 _MOST_CHOICES = 20_000
@@ -201,7 +201,7 @@ def _pool(
     _, unique = np.unique(np.column_stack([owner, prints]), axis=0, return_index=True)
     unique = unique[owner[unique] >= 0]
     keep = unique[np.lexsort((unique, owner[unique]))]
-    spent = rows.pattern.T @ use_by_key(arcs, settled, rows.pattern.shape[0])
+    spent = rows.use_of(arcs, settled)
     return Choices(
         first=np.concatenate([[0], np.cumsum(np.bincount(owner[keep], minlength=len(blocks)))]),
         blocks=blocks,

@@ -182,7 +182,7 @@ def fitting_answer(
 
     with ThreadPoolExecutor(_THREADS) as pool:
         list(pool.map(fit, np.array_split(which, min(_PARTS, len(which)))))
-    used = rows.pattern.T @ use_by_key(arcs, taken, rows.pattern.shape[0])
+    used = rows.use_of(arcs, taken)
     return Answer(
         prices=prices,
         bound=float(gain.sum()) + rows.price_of_limits(prices),

@@ -385,7 +385,7 @@ class _Search:
 
     def keeps(self, taken: Mask) -> bool:
         """Say whether a plan breaks no row, up to rounding."""
-        return self.rows.keeps(self.rows.pattern.T @ use_by_key(self.arcs, taken, self.rows.pattern.shape[0]))
+        return self.rows.keeps(self.rows.use_of(self.arcs, taken))
 
     def breaks_unseen(self, taken: Mask) -> bool:
         """Say whether a plan breaks rows that are not laid out, and lay them out."""

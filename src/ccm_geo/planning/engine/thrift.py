@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ccm_geo.planning.listing import Floats, Ints, Mask
 
 from .arcs import Arcs
-from .prices import Rows, use_by_key
+from .prices import Rows
 
 
 def thrifty(arcs: Arcs, rows: Rows, plan: Mask, cost: Floats) -> Mask:
@@ -32,7 +32,7 @@ def thrifty(arcs: Arcs, rows: Rows, plan: Mask, cost: Floats) -> Mask:
         A plan that averts as much or more, keeps the rows if `plan` does, and costs no more.
     """
     taken = plan.copy()
-    use = rows.pattern.T @ use_by_key(arcs, taken, rows.pattern.shape[0])
+    use = rows.use_of(arcs, taken)
     for old, new in _twins(arcs, taken, cost):
         after = use - _use(arcs, rows, old) + _use(arcs, rows, new)
         if taken[old] and rows.keeps(after):
