@@ -9,9 +9,11 @@ from small_worlds import best_by_brute_force, paths_of, small_world
 
 from ccm_geo import Budget, Capacity, Complete, DataError, LockIn, LockOut, PlanError, Share, prioritize
 from ccm_geo.planning import After
+from ccm_geo.planning.engine import fitting
 from ccm_geo.planning.engine import solve as engine
 from ccm_geo.planning.engine.arcs import Arcs
-from ccm_geo.planning.engine.prices import Rows, answer, fitting_answer
+from ccm_geo.planning.engine.fitting import fitting_answer
+from ccm_geo.planning.engine.prices import Rows, answer
 from ccm_geo.planning.listing import Listing
 from ccm_geo.planning.model import build
 
@@ -115,6 +117,38 @@ def test_village_at_prices_does_its_best_of_what_fits_its_limits(seed, limits):
         assert at_prices <= best + 1e-9
         assert best <= found.gain.sum() + 1e-9 <= free.gain.sum() + 2e-9
         assert at_prices >= best * (1 - 2e-3)
+        with pytest.MonkeyPatch.context() as patch:  # the short search finds nothing; the matrix does
+            patch.setattr(fitting._fitting, "fit", found_nothing)
+            exact = fitting_answer(arcs, rows, prices, until=np.inf)
+        assert not rows.excess(exact.use).any()
+        assert exact.gain.sum() == pytest.approx(best, rel=1e-5, abs=1e-9)
+        done = arcs.benefit[exact.taken].sum() + arcs.brought(exact.taken).sum() - exact.use @ prices
+        assert done == pytest.approx(best, rel=1e-5, abs=1e-9)
+
+
+def found_nothing(which, *arrays):
+    arrays[-1][which] = -np.inf
+
+
+def test_two_villages_one_of_which_is_solved_exactly():
+    """A field outside any village stands first, so that hazards and blocks are numbered differently."""
+    village = world(2, hazards=3).assign(village="Ban Na")
+    other = world(5, hazards=3).assign(village="Ban Mai")
+    alone = world(7, hazards=1).assign(village=None)
+    parts = [alone.assign(hazard_id="A"), village, other.assign(hazard_id="Z" + other["hazard_id"])]
+    options = pd.concat(parts, ignore_index=True)
+    options["option_id"] = [f"O{i}" for i in range(len(options))]
+    limits = (8.0, 5.0)
+    rules = [Complete("village", bonus=2.0), Budget(dict(zip((2027, 2028), limits, strict=True)))]
+    model = build(Listing.of(options), rules)
+    arcs, rows = Arcs.of(model), Rows.of(model)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fitting._fitting, "fit", found_nothing)
+        found = fitting_answer(arcs, rows, np.array([0.02, 0.01]), until=np.inf)
+    best = [best_that_fits(part, np.array([0.02, 0.01]), limits, bonus=2.0) for part in (village, other)]
+    names = arcs.blocks.leading.labels
+    both = {name.rpartition(": ")[2]: found.gain[b] for b, name in enumerate(names)}
+    assert both == pytest.approx({"Ban Na": best[0], "Ban Mai": best[1]}, rel=1e-5)
 
 
 def test_two_fields_that_fill_a_limit_up_to_rounding_fit_it():

@@ -1,5 +1,6 @@
 """Villages decided one after the other: no limit is broken, and little is lost to the best plan."""
 
+import itertools
 import time
 
 import numpy as np
@@ -7,13 +8,13 @@ import pandas as pd
 import pytest
 from small_worlds import small_world
 
-from ccm_geo import Budget, Complete, LockIn, prioritize
+from ccm_geo import Budget, Complete, LockIn, Share, prioritize
 from ccm_geo.planning import choose
 from ccm_geo.planning.engine import _fitting, _paths, exchange
 from ccm_geo.planning.engine.arcs import Arcs
 from ccm_geo.planning.engine.choices import near_choices
 from ccm_geo.planning.engine.dive import dived
-from ccm_geo.planning.engine.master import mastered
+from ccm_geo.planning.engine.master import best_of_pool, mastered
 from ccm_geo.planning.engine.prices import Rows, lowest_bound
 from ccm_geo.planning.listing import Listing
 from ccm_geo.planning.model import build
@@ -32,7 +33,7 @@ def decided(options, rules, greed, seconds=30):
     pool = near_choices(arcs, rows, begin.prices, [begin.taken])
     known = mastered(arcs, rows, begin, pool, seen=seen, close=1e-6, until=time.monotonic() + 30)
     until = time.monotonic() + seconds
-    plan = dived(arcs, rows, known.pool, known.best.prices, seen=seen, greed=greed, until=until)
+    plan, _ = dived(arcs, rows, known.pool, known.best.prices, seen=seen, greed=greed, until=until)
     return arcs, rows, plan
 
 
@@ -55,6 +56,55 @@ def test_villages_decided_one_after_the_other_come_near_the_best_plan():
             assert arcs.worth(plan) <= best + 1e-9
             reached.append(arcs.worth(plan) / best)
     assert np.mean(reached) > 0.9
+
+
+def pooled(seed):
+    options = villages(seed, 4)
+    rules = [Complete("village", bonus=0.4), Budget({2027: 7.0, 2028: 5.0}), Share("adm1", at_least=0.2)]
+    model = build(Listing.of(options), rules)
+    arcs, rows = Arcs.of(model), Rows.of(model)
+    begin = lowest_bound(arcs, rows)
+    return options, rules, arcs, rows, begin, near_choices(arcs, rows, begin.prices, [begin.taken])
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_choices_of_villages_are_put_together_as_well_as_any_that_fit(seed):
+    """Against all combinations of the pool's choices."""
+    _, _, arcs, rows, begin, pool = pooled(seed)
+    pool = pool.some(pool.losses(begin.prices) <= np.quantile(pool.losses(begin.prices), 0.5))
+    best = -np.inf
+    for chosen in itertools.product(*(range(*pair) for pair in itertools.pairwise(pool.first.tolist()))):
+        plan = pool.taken(np.array(chosen))
+        if rows.keeps(rows.use_of(arcs, plan)):
+            best = max(best, arcs.worth(plan))
+    found = best_of_pool(pool, rows, begin.prices, None, slack=0.0, seconds=30)
+    assert (found is None) == (best == -np.inf)
+    if found is not None:
+        plan = pool.taken(found)
+        assert rows.keeps(rows.use_of(arcs, plan))
+        assert arcs.worth(plan) == pytest.approx(best)
+        again = best_of_pool(pool, rows, begin.prices, found, slack=0.0, seconds=30)
+        assert arcs.worth(pool.taken(again)) == pytest.approx(best)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_rows_that_the_linear_program_breaks_come_into_sight(seed):
+    """Begun without a single row it ends at the same bound as with all of them."""
+    options, rules, arcs, rows, begin, pool = pooled(seed)
+    known = [
+        mastered(
+            arcs,
+            rows,
+            begin,
+            pool,
+            seen=np.full(len(rows.lower), see),
+            close=1e-9,
+            until=time.monotonic() + 30,
+        ).best.bound
+        for see in (True, False)
+    ]
+    assert known[1] == pytest.approx(known[0], rel=1e-6)
+    assert known[0] >= prioritize(options, rules, exact=True).benefit - 1e-9
 
 
 def test_promise_that_fits_no_more_ends_the_dive_without_a_plan():

@@ -36,9 +36,6 @@ class Effort(NamedTuple):
     nodes: int
 
 
-FULL, QUICK = Effort(60, 400), Effort(20, 80)
-
-
 class _Task(NamedTuple):
     """One block to be fitted, and the arrays that this works in.
 
@@ -74,11 +71,13 @@ def overdrawn(net: Net, use: Use, taken: A) -> A:
     return out
 
 
-def fit(which: A, net: Net, use: Use, effort: Effort, value: A, taken: A, best: A, gain: A) -> None:
-    """Put the best choice that fits into `taken` and `best`, for some blocks, and its value into `gain`.
+def fit(  # noqa: PLR0913, PLR0917 - the arrays that it works in
+    which: A, net: Net, use: Use, effort: Effort, value: A, taken: A, best: A, gain: A, found: A
+) -> None:
+    """Put the best choice that fits into `taken` and `best`, for some blocks, and its value into `found`.
 
-    Where the search gets long, `gain` is what no choice that fits exceeds. Where no choice fits it is -inf,
-    and the choice stays one that does not.
+    `gain` is what no choice that fits exceeds: more than was found where the search gets long. Where no
+    choice was found `found` is -inf, and the choice stays one that does not fit.
     """
     for b in which.tolist():
         hazards = net.members[net.blocks[b] : net.blocks[b + 1]]
@@ -89,15 +88,15 @@ def fit(which: A, net: Net, use: Use, effort: Effort, value: A, taken: A, best: 
             np.empty(len(hazards)),
         )  # fmt: skip
         free = taken[arcs].copy()
-        least, found = _priced(task, gain[b])
-        least, found = _branched(task, least, found)
-        if task.own.any() and least > _enough(found):
+        least, reached = _priced(task, gain[b])
+        least, reached = _branched(task, least, reached)
+        if task.own.any() and least > _enough(reached):
             task.own[:] = 0.0
-            plain, found = _branched(task, gain[b], found)
+            plain, reached = _branched(task, gain[b], reached)
             least = min(least, plain)
-        gain[b] = max(least, found)
-        value[arcs], taken[arcs] = task.kept, task.chosen if found > -np.inf else free
-        if found > -np.inf:
+        gain[b], found[b] = max(least, reached), reached
+        value[arcs], taken[arcs] = task.kept, task.chosen if reached > -np.inf else free
+        if reached > -np.inf:
             best[hazards] = task.paths
 
 

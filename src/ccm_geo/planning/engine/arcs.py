@@ -150,6 +150,38 @@ class Arcs:
             **{name: getattr(self, name)[which] for name in per_arc},
         )
 
+    def arcs_of(self, block: int) -> Ints:
+        """List the arcs of a block's hazards, hazard by hazard."""
+        blocks = self.blocks
+        mine = blocks.members[blocks.first[block] : blocks.first[block + 1]]
+        return np.concatenate([np.arange(self.first[h], self.first[h + 1]) for h in mine])
+
+    def of_block(self, block: int, value: Floats) -> "Arcs":
+        """Keep one block, numbered anew, with other values for its arcs, in the order of `arcs_of`."""
+        blocks, arc = self.blocks, self.arcs_of(block)
+        mine = blocks.members[blocks.first[block] : blocks.first[block + 1]]
+        sizes = self.first[mine + 1] - self.first[mine]
+        lead, alone = blocks.leading, Blocks.alone(len(mine), self.years)
+        if lead is not None and block < len(lead.labels):
+            none = np.zeros(len(mine), np.int64)
+            lead = replace(lead, labels=lead.labels[block : block + 1], group=none, worth=lead.worth[[block]])
+            first, bonus = np.array([0, len(mine)]), blocks.bonus[[block]]
+            alone = replace(alone, of=none, first=first, bonus=bonus, leading=lead)
+        per_arc = ("year", "src", "dst", "sets", "asks", "origin")
+        per_hazard = ("start", "low", "marks", "must", "ends")
+        return replace(
+            self,
+            first=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+            hazard=np.repeat(np.arange(len(mine)), sizes),
+            keys=np.ascontiguousarray(self.keys[:, arc]),
+            coefs=np.ascontiguousarray(self.coefs[:, arc]),
+            benefit=value,
+            most=value,
+            blocks=alone,
+            **{name: getattr(self, name)[arc] for name in per_arc},
+            **{name: getattr(self, name)[mine] for name in per_hazard},
+        )
+
     def each_alone(self) -> "Arcs":
         """Let every hazard decide for itself, whatever hazards bring together."""
         return replace(self, blocks=Blocks.alone(len(self.start), self.years))

@@ -79,17 +79,32 @@ class Choices:
         settled = self.settled.copy()
         settled[self.arcs[mine].indices] = True
         return replace(
-            self,
+            self.some(rest),
             first=np.concatenate([[0], np.cumsum(np.diff(self.first)[~which])]),
             blocks=self.blocks[~which],
-            benefit=self.benefit[rest],
-            use=sparse.csr_array(self.use[rest]),
-            arcs=sparse.csr_array(self.arcs[rest]),
             spent=self.spent + np.asarray(self.use[mine].sum(axis=0)).ravel(),
             settled=settled,
-            prints=self.prints[rest],
-            born=np.full(int(rest.sum()), -1),
         )
+
+    def some(self, which: Mask) -> "Choices":
+        """Keep some choices, of each open block at least one."""
+        sizes = np.bincount(self.owner[which], minlength=len(self.blocks))
+        return replace(
+            self,
+            first=np.concatenate([[0], np.cumsum(sizes)]),
+            benefit=self.benefit[which],
+            use=sparse.csr_array(self.use[which]),
+            arcs=sparse.csr_array(self.arcs[which]),
+            prints=self.prints[which],
+            born=np.full(int(which.sum()), -1),
+        )
+
+    def losses(self, prices: Floats) -> Floats:
+        """Say what each choice falls short of its block's best one at some prices."""
+        value = self.benefit - self.use @ prices
+        best = np.full(len(self.blocks), -np.inf)
+        np.maximum.at(best, self.owner, value)
+        return np.asarray(best[self.owner] - value)
 
     def of_plan(self, arcs: Arcs, taken: Mask) -> Ints:
         """Find the choice that each open block makes in a plan; -1 where it is not in the pool."""

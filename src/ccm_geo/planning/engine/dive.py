@@ -11,18 +11,18 @@ import numpy as np
 
 from ccm_geo.planning.listing import Floats, Ints, Mask
 
-from ._fitting import QUICK
 from .arcs import Arcs
 from .choices import Choices, more_choices
+from .fitting import QUICK, fitting_answer
 from .master import FINE, amounts, fines, relaxed
-from .prices import Rows, fitting_answer
+from .prices import Rows
 
-_AT_ONCE = 0.1  # share of the open blocks that is decided before the others are asked again
+_AT_ONCE = 0.2  # share of the open blocks that is decided before the others are asked again
 
 
 def dived(
     arcs: Arcs, rows: Rows, pool: Choices, prices: Floats, *, seen: Mask, greed: float, until: float
-) -> Mask | None:
+) -> tuple[Mask | None, list[Mask]]:
     """Decide what the blocks do, a few at a time.
 
     Parameters
@@ -42,27 +42,28 @@ def dived(
 
     Returns
     -------
-    numpy.ndarray
+    tuple
         Arcs taken; they break no upper limit, but may miss lower ones. None where time is up or nothing
-        that is left keeps the rules.
+        that is left keeps the rules. And what the blocks did best on the way, with what was left: arcs taken.
     """
     size = 1e4 / max(float(np.abs(pool.benefit).max(initial=0.0)), 1e-300)
     scale, fine = amounts(pool)[seen], (FINE * fines(pool, prices))[seen]
-    prices = prices.copy()
+    prices, known = prices.copy(), []
     while len(pool.blocks):
         left, open_ = rows.left(pool.spent), np.zeros(len(arcs.blocks.bonus), bool)
         open_[pool.blocks] = True
         asked = fitting_answer(arcs, left, rows.allowed(prices), open_=open_, effort=QUICK)
         pool = more_choices(arcs, left, pool, [asked.taken])
+        known.append(asked.taken)
         if time.monotonic() > until or not np.diff(pool.first).all():
-            return None
+            return None, known
         near, share, _, _ = relaxed(pool.seeing(seen), rows.some(seen), fine, size, scale, None)
         if near is None:
-            return None
+            return None, known
         prices[seen] = near
         chosen = pool.highest(share)
         pool = pool.settle(_first(pool, left, chosen, share[chosen], prices, greed), chosen)
-    return pool.settled
+    return pool.settled, known
 
 
 def _first(pool: Choices, left: Rows, chosen: Ints, share: Floats, prices: Floats, greed: float) -> Mask:

@@ -12,15 +12,15 @@ import highspy
 import numpy as np
 from scipy import sparse
 
-from ccm_geo.planning.listing import Floats, Mask
+from ccm_geo.planning.listing import Floats, Ints, Mask
 
-from ._fitting import FULL, QUICK
 from .arcs import Arcs
 from .choices import Choices, more_choices
-from .prices import Answer, Rows, fitting_answer
+from .fitting import QUICK, fitting_answer
+from .prices import Answer, Rows
 
 _ROUNDS = 60
-_IN_A_HURRY = 1_000  # blocks; from here on what fits is at first looked for less hard
+_LITTLE = 0.1  # new choices per block; once there are no more, blocks are solved exactly
 FINE = 30.0  # what breaking a row costs in the linear program, in prices
 
 
@@ -47,7 +47,7 @@ def mastered(
     pool
         Choices to begin with.
     seen
-        Rows that the linear program holds; the others keep a price of 0.
+        Rows that the linear program holds at first; the others are added where it breaks them.
     close
         Stop where pool and bound are nearer than this share.
     until
@@ -57,10 +57,15 @@ def mastered(
     size = 1e4 / max(float(np.abs(pool.benefit).max(initial=0.0)), 1e-300)
     scale, fine = amounts(pool), FINE * fines(pool, priced.prices)
     share, settled = np.zeros(len(pool.benefit)), arcs.worth(pool.settled)
-    basis, some = None, rows.some(seen)
-    scale, fine = scale[seen], fine[seen]
-    for turn in range(_ROUNDS):
-        near, share, reached, basis = relaxed(pool.seeing(seen), some, fine, size, scale, basis)
+    basis, exact = None, None
+    for _ in range(_ROUNDS):
+        near, share, reached, basis = relaxed(
+            pool.seeing(seen), rows.some(seen), fine[seen], size, scale[seen], basis
+        )
+        unseen = ~seen & (np.abs(rows.excess(pool.spent + pool.use.T @ share)) > rows.room)
+        if near is not None and unseen.any():
+            seen, basis = seen | unseen, None
+            continue
         if (
             near is None
             or best.bound - settled - reached <= close * abs(best.bound)
@@ -69,17 +74,61 @@ def mastered(
             break
         prices = np.zeros(len(seen))
         prices[seen] = near
-        two = [rows.allowed(p) for p in (prices, 0.5 * (prices + best.prices))]
-        effort = QUICK if turn == 0 and len(pool.blocks) > _IN_A_HURRY else FULL
-        found = [fitting_answer(arcs, rows, p, effort=effort) for p in two]
+        between = rows.allowed(0.5 * (prices + best.prices))
+        found = [
+            fitting_answer(arcs, rows, rows.allowed(prices), effort=QUICK, until=exact),
+            fitting_answer(arcs, rows, between, effort=QUICK),
+        ]
         best = min(best, *found, key=lambda a: a.bound)
         wider = more_choices(arcs, rows, pool, [f.taken for f in found])
-        if len(wider.benefit) == len(pool.benefit):
+        many = len(wider.benefit) - len(pool.benefit)
+        if many == 0 and exact:
             break
+        if many <= _LITTLE * len(pool.blocks):
+            exact = until
         pool = wider
     if len(share) != len(pool.benefit):
-        _, share, _, _ = relaxed(pool.seeing(seen), some, fine, size, scale, basis)
+        _, share, _, _ = relaxed(pool.seeing(seen), rows.some(seen), fine[seen], size, scale[seen], basis)
     return Master(best=best, pool=pool, share=share)
+
+
+def best_of_pool(
+    pool: Choices, rows: Rows, prices: Floats, warm: Ints | None, *, slack: float, seconds: float
+) -> Ints | None:
+    """Choose one choice of each open block so that no row is broken and benefit is highest, with HiGHS.
+
+    Parameters
+    ----------
+    pool, rows
+        Choices, and the rows that they use.
+    prices
+        Prices of the rows, for their scale.
+    warm
+        Choices to begin with, if known.
+    slack
+        Stop where the best choices are this near, in benefit.
+    seconds
+        Stop at this time.
+    """
+    size = 1e4 / max(float(np.abs(pool.benefit).max(initial=0.0)), 1e-300)
+    solver = _loaded(pool, rows, size, amounts(pool), fines(pool, prices))
+    count, width = len(pool.benefit), solver.getNumCol()
+    whole = np.full(count, int(highspy.HighsVarType.kInteger), np.uint8)
+    solver.changeColsIntegrality(count, np.arange(count, dtype=np.int32), whole)
+    soft, none = np.arange(count, width, dtype=np.int32), np.zeros(width - count)
+    solver.changeColsBounds(len(soft), soft, none, none)
+    solver.setOptionValue("time_limit", float(max(seconds, 0.1)))
+    solver.setOptionValue("mip_abs_gap", max(slack * size, 1e-9))
+    if warm is not None:
+        start = highspy.HighsSolution()
+        values = np.zeros(width)
+        values[warm] = 1.0
+        start.col_value = values.tolist()
+        solver.setSolution(start)
+    solver.run()
+    if solver.getInfo().primal_solution_status != highspy.SolutionStatus.kSolutionStatusFeasible:
+        return None
+    return pool.highest(np.asarray(solver.getSolution().col_value)[:count])
 
 
 def amounts(pool: Choices) -> Floats:

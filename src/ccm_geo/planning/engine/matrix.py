@@ -271,6 +271,7 @@ def optimize(
     warm: Mask | None = None,
     target: float | None = None,
     slack: float = 1e-9,
+    plain: bool = False,
 ) -> Found:
     """Solve with HiGHS; what it returns is only a proposal, to be re-evaluated by whoever asked.
 
@@ -290,6 +291,8 @@ def optimize(
         Stop at a plan of this benefit.
     slack
         Stop where plan and bound are this near, in benefit.
+    plain
+        Branch at once, without heuristics or a look for symmetry: for many small matrices.
     """
     if not len(matrix.benefit):
         broken = bool((matrix.lower > 1e-9).any() or (matrix.upper < -1e-9).any())
@@ -304,7 +307,9 @@ def optimize(
     solver.setOptionValue("mip_abs_gap", max(slack * size, 1e-9))
     if len(matrix.benefit) > _MIP_PRESOLVE_UP_TO:
         solver.setOptionValue("presolve", "off")
-    if np.diff(matrix.rows.indptr).max(initial=0) > _LONG_ROW:
+    if plain:
+        solver.setOptionValue("mip_detect_symmetry", False)
+    if plain or np.diff(matrix.rows.indptr).max(initial=0) > _LONG_ROW:
         solver.setOptionValue("mip_heuristic_effort", 0.0)
     if target is not None:
         solver.setOptionValue("objective_target", -target * size)

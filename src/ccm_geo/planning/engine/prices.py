@@ -15,15 +15,15 @@ from typing import TypeVar
 import numpy as np
 from scipy import sparse
 
-from ccm_geo.planning.listing import Floats, Ints, Listing, Mask
+from ccm_geo.planning.listing import Floats, Listing, Mask
 from ccm_geo.planning.model import Model
 
-from . import _fitting, _paths
+from . import _paths
 from .arcs import Arcs
 from .descent import along, lowered
 
 T = TypeVar("T")
-_PARTS, _THREADS = 8, 2
+PARTS, THREADS = 8, 2
 _ABOUT = 1.2  # up to which factor the one price is looked for that a search begins with
 _ALONE_UP_TO = 50_000  # options; below, threads cost more than they bring
 
@@ -148,52 +148,6 @@ def answer(arcs: Arcs, rows: Rows, prices: Floats) -> Answer:
     return Answer(prices=prices, bound=bound, taken=taken, best=best, gain=gain, use=use, slope=slope)
 
 
-def fitting_answer(
-    arcs: Arcs,
-    rows: Rows,
-    prices: Floats,
-    *,
-    open_: Mask | None = None,
-    effort: _fitting.Effort = _fitting.FULL,
-) -> Answer:
-    """Let every block take its best choice that breaks no limit by itself: a lower bound, for more work.
-
-    Parameters
-    ----------
-    arcs, rows, prices
-        The model, and the price of each row.
-    open_
-        Blocks that must fit; by default all.
-    effort
-        How long to look for what fits; with less, `bound` is higher and choices are worth less.
-    """
-    found = answer(arcs, rows, prices)
-    part, limit = rows.filled, rows.alone
-    net, use = net_of(arcs), _fitting.Use(arcs.keys, arcs.coefs, part.indptr, part.indices, part.data, limit)
-    over = _fitting.overdrawn(net, use, found.taken)
-    over = over if open_ is None else over & open_
-    if not over.any():
-        return found
-    taken, best, gain = found.taken.copy(), found.best.copy(), found.gain.copy()
-    which, values = np.nonzero(over)[0], values_at(arcs, rows, prices)
-
-    def fit(part: Ints) -> None:
-        _fitting.fit(part, net, use, effort, values, taken, best, gain)
-
-    with ThreadPoolExecutor(_THREADS) as pool:
-        list(pool.map(fit, np.array_split(which, min(_PARTS, len(which)))))
-    used = rows.use_of(arcs, taken)
-    return Answer(
-        prices=prices,
-        bound=float(gain.sum()) + rows.price_of_limits(prices),
-        taken=taken,
-        best=best,
-        gain=gain,
-        use=used,
-        slope=rows.slope(prices, used),
-    )
-
-
 def walk(arcs: Arcs, value: Floats, keys: int) -> tuple[Mask, Floats, Floats]:
     """Let every hazard take its most valuable path, blocks what is most valuable for all their hazards.
 
@@ -234,12 +188,12 @@ def _asked(arcs: Arcs, value: Floats, keys: int) -> tuple[Mask, Floats, Floats, 
 
 def _side_by_side(task: Callable[[tuple[int, int]], T], count: int, work: int) -> list[T]:
     """Do a task for parts of 0 to `count`, in two threads where there is much work."""
-    parts = _PARTS if work > _ALONE_UP_TO else 1
+    parts = PARTS if work > _ALONE_UP_TO else 1
     at = np.linspace(0, count, parts + 1).astype(int).tolist()
     spans = list(itertools.pairwise(at))
     if parts == 1:
         return [task(span) for span in spans]
-    with ThreadPoolExecutor(_THREADS) as pool:
+    with ThreadPoolExecutor(THREADS) as pool:
         return list(pool.map(task, spans))
 
 

@@ -1,8 +1,10 @@
 """The best plan and the proof of how good it is: prices first, then the few hazards near the price exactly.
 
 1. `prices.lowest_bound` finds the prices of the rows and with them an upper bound.
-2. A pool of choices near these prices (`choices`) sharpens the bound (`master`) and brings plans: few blocks
-   are decided one after the other (`dive`), then what blocks and single hazards do is exchanged (`exchange`).
+2. A pool of choices near these prices (`choices`) sharpens the bound (`master`), what blocks do best being
+   solved exactly where they break limits by themselves (`fitting`). It brings plans: what blocks and single
+   hazards do is exchanged (`exchange`); few blocks are also decided one after the other (`dive`), and what
+   they do in several plans is put together by a matrix of choices.
 3. Hazards whose choice is clear at these prices are settled; the others go, with the rows, into a small
    matrix (`matrix`), around the best plan so far.
 4. If plan and bound are still too far apart, every option whose best path falls short of the bound by more
@@ -22,16 +24,16 @@ from ccm_geo.planning.listing import Floats, Ints, Mask
 from ccm_geo.planning.model import Model
 
 from . import matrix
-from ._fitting import QUICK
 from .arcs import Arcs
 from .choices import MANY, Choices, more_choices, near_choices, nearly_tied
 from .dive import dived
 from .exchange import Ties, exchanged
+from .fitting import QUICK, fitting_answer
 from .flows import with_flows
-from .master import mastered
+from .master import Master, best_of_pool, mastered
 from .opening import opened_bound, whole
 from .patches import best_patch
-from .prices import Answer, Rows, answer, fitting_answer, losses, nothing_below, too_large, use_by_key
+from .prices import Answer, Rows, answer, losses, nothing_below, too_large, use_by_key
 from .single import cells_of
 from .thrift import thrifty
 
@@ -44,23 +46,21 @@ _FEW_ROWS, _MANY_HAZARDS = 25, 8_000  # up to and from here options near the pri
 _EXCHANGES_PER_BLOCK = 4_000
 _WIDE, _ROOM = 0.05, 0.25  # share of all keys that a row holds, of what it holds that is its room
 _EXCHANGES = (200_000, 2_000_000)
-_EXCHANGES_NEARBY = 800_000
+_EXCHANGES_OF_FEW = 1_000_000  # from each beginning
 _TIMID, _BOLD = ((0.002, 1.0), (0.002, 1.0)), ((0.002, 1.0), (0.05, 1.0))  # heat and what is lent at first
 _CLOSER = (0.002, 0.0), (0.002, 1.0)  # around a plan
 _NEARBY = (0.0005, 0.0), (0.01, 0.0)  # around what was decided block after block
 _GREED = 1.0, 0.5, 2.0, 0.25  # of one dive after the other
-_FEW, _DIVE_UP_TO = 200, 500  # blocks; up to here all of these dives, or the first one
+_FEW = 500  # blocks; up to here dives and matrices of choices find better plans than exchange alone
 _BOLD_UP_TO = 1_000  # blocks; with more, there are too few exchanges for each, and choices enough
 _TURNS, _STALE = 50, 4  # turns of exchanges; so many without a better plan are enough
-_STALE_BETWEEN_DIVES = 2
-_PLANS, _PLANS_OF_MANY = (
-    24,
-    8,
-)  # prices off the best ones, by about these shares, at which choices are collected
-_OFF = 0.02, 0.05, 0.1, 0.2
+_PLANS, _PLANS_OF_MANY = 24, 8  # at prices off the best ones, from which choices are collected
+_OFF = 0.02, 0.05, 0.1, 0.2  # by about these shares
 _POLISH_WITH = 4  # of these plans whose choices of single hazards are tried as well
 _CLOSE = 0.02  # of the gap: how near to the lowest one a bound is good enough
 _FIRST_ROUNDS = 3, 4  # of choices that the linear program begins with
+_STARTS, _BOLDLY = 4, (0.005, 1.0)  # beginnings of exchange in each turn, with heat and what is lent
+_TOGETHER, _SECONDS, _NO_LOSS = 16, 2.0, 1e-6  # plans put together, how long, with what of no loss
 _SPLIT = 1e-6  # a share that is neither 0 nor 1
 _TRIES_SMALL, _TRIES_LARGE = 60, 120
 _TRIES_POOLED = 30  # where a pool of the choices of all blocks takes over
@@ -173,6 +173,7 @@ class _Search:
         self.model = model
         self.arcs, self.rows, self.gap, self.until, self.priced = arcs, rows, gap, until, priced
         self.bound = priced.bound + 1e-12 * abs(priced.bound)
+        self.broken = np.zeros(len(rows.lower), bool)
         self.plan: Mask | None = None
         self.benefit = -np.inf
         self.loss = losses(arcs, rows, priced)
@@ -235,52 +236,76 @@ class _Search:
         if self.done():
             return
         self.loss = losses(arcs, rows, self.priced)
-        split = np.zeros(len(arcs.blocks.bonus), bool)
-        split[found.pool.blocks[found.pool.owner[(found.share > _SPLIT) & (found.share < 1 - _SPLIT)]]] = True
-        tied = nearly_tied(arcs.hazard, self.priced.taken, self.loss, len(arcs.start))
         rounded, around = found.pool.taken(found.pool.highest(found.share)), self.around()
         for plan in (rounded, *around)[:_LOOKED_AT]:
             self.breaks_unseen(plan)
         if self.rows is not rows:
             return
-        pool, open_hazards = found.pool, tied | split[arcs.blocks.of]
         until = time.monotonic() + self.share_of_exchange() * (self.until - time.monotonic())
-        dives = 0 if len(split) > _DIVE_UP_TO else len(_GREED) if len(split) <= _FEW else 1
-        for turn in range(max(dives, 1)):
-            around = (self.dive(found.pool, _GREED[turn]) if dives else []) + around
-            if self.done() or self.rows is not rows:
-                return
-            begin = rounded if self.plan is None else self.plan
-            pool = near_choices(arcs, rows, self.priced.prices, [begin, *around], before=pool)
-            pool = self.in_turns(pool, begin, around[:_POLISH_WITH], open_hazards, until)
-            if self.done() or self.rows is not rows or time.monotonic() > until:
+        search = self.among_few if len(arcs.blocks.bonus) <= _FEW else self.among_many
+        search(found, rounded, around, until)
+
+    def among_few(self, found: Master, rounded: Mask, around: list[Mask], until: float) -> None:
+        """Dive, exchange choices from many beginnings, put the plans together and polish, in turns."""
+        arcs, rows, plans, begin = self.arcs, self.rows, list[Mask](), rounded
+        every, pool = np.ones(len(arcs.start), bool), more_choices(arcs, rows, found.pool, around)
+        for turn in range(_TURNS):
+            best, known = self.benefit, list[Mask]()
+            if turn < len(_GREED):
+                dive, known = dived(
+                    arcs,
+                    rows,
+                    found.pool,
+                    self.priced.prices,
+                    seen=self.tight(),
+                    greed=_GREED[turn],
+                    until=until,
+                )
+                begin = rounded if dive is None else dive
+                self.consider(begin)
+                plans += self.polish([begin, begin], [], every, _NEARBY, turn, _EXCHANGES_OF_FEW)
+            pool = more_choices(arcs, rows, pool, [begin, *known, *plans])
+            starts = [(begin, _BOLDLY)] * _STARTS
+            seed = 1 + _STARTS * turn
+            plans += self.exchange(arcs, pool, Ties.none(pool), starts, seed, _EXCHANGES_OF_FEW)
+            plans = sorted(plans, key=arcs.worth, reverse=True)[:_TOGETHER]
+            if plans:
+                plans += self.together(found.pool, plans, until)
+            two = [max(plans, key=arcs.worth, default=begin)] * 2
+            for manners in (_CLOSER, _NEARBY):
+                plans += self.polish(two, [], every, manners, turn, _EXCHANGES_OF_FEW)
+            stale = self.benefit <= best and self.hopeful().sum() <= _MATRIX_GOOD
+            if stale or self.done() or self.rows is not rows or time.monotonic() > until:
                 return
 
     def share_of_exchange(self) -> float:
         """Say for how much of the time left choices are exchanged: less where a matrix can do better."""
         hopeful = self.hopeful().sum()
-        return 0.3 if hopeful <= _MATRIX_UP_TO else 0.5 if hopeful <= _MATRIX_HELPS_UP_TO else 1.0
+        shares = (_MATRIX_GOOD, 0.4), (_MATRIX_UP_TO, 0.6), (_MATRIX_HELPS_UP_TO, 0.7)
+        return next((share for most, share in shares if hopeful <= most), 1.0)
 
-    def in_turns(
-        self, pool: Choices, begin: Mask, around: list[Mask], open_hazards: Mask, until: float
-    ) -> Choices:
+    def among_many(self, found: Master, begin: Mask, around: list[Mask], until: float) -> None:
         """Exchange choices of whole blocks, then of single hazards, until it helps no more or rows appear."""
         arcs, rows, best, stale = self.arcs, self.rows, self.benefit, 0
+        shared = (found.share > _SPLIT) & (found.share < 1 - _SPLIT)
+        split = np.zeros(len(arcs.blocks.bonus), bool)
+        split[found.pool.blocks[found.pool.owner[shared]]] = True
+        tied = nearly_tied(arcs.hazard, self.priced.taken, self.loss, len(arcs.start))
+        pool = near_choices(arcs, rows, self.priced.prices, [begin, *around], before=found.pool)
         together = len(arcs.blocks.bonus) < len(arcs.start)
-        patience = _STALE if len(arcs.blocks.bonus) > _FEW else _STALE_BETWEEN_DIVES
         for turn in range(_TURNS):
             bold = _BOLD if len(pool.blocks) < _BOLD_UP_TO else _TIMID
             plans = self.exchange(arcs, pool, Ties.none(pool), [(begin, m) for m in bold], 2 * turn + 1)
             if together and turn % 2 and not self.done() and self.rows is rows:
                 two = plans[0] if plans else begin
-                plans = self.polish([two, two], around, open_hazards, _CLOSER, 2 * turn + 1)
+                known, open_ = around[:_POLISH_WITH], tied | split[arcs.blocks.of]
+                plans = self.polish([two, two], known, open_, _CLOSER, 2 * turn + 1)
             stale = 0 if self.benefit > best else stale + 1
             best = self.benefit
-            if stale >= patience or time.monotonic() > until or self.done() or self.rows is not rows:
+            if stale >= _STALE or time.monotonic() > until or self.done() or self.rows is not rows:
                 break
             if plans:
                 pool = more_choices(arcs, rows, pool, plans[:1])
-        return pool
 
     def polish(
         self,
@@ -289,22 +314,35 @@ class _Search:
         open_: Mask,
         manners: Sequence[Manner],
         seed: int,
-        most: int = _EXCHANGES[1],
+        tries: int | None = None,
     ) -> list[Mask]:
         """Exchange choices of single hazards, each plan in its own manner."""
+        if self.done():
+            return []
         alone, all_known = self.arcs.each_alone(), [*plans, *known, self.priced.taken]
         single = near_choices(alone, self.rows, self.priced.prices, all_known, open_=open_)
         ties = Ties.of(self.arcs, single, all_known[:-1])
-        return self.exchange(alone, single, ties, list(zip(plans, manners, strict=True)), seed, most)
+        return self.exchange(alone, single, ties, list(zip(plans, manners, strict=True)), seed, tries)
 
-    def dive(self, pool: Choices, greed: float) -> list[Mask]:
-        """Decide block after block, more or less greedily, and polish what comes out."""
-        until, prices = self.most_of_the_time(), self.priced.prices
-        plan = dived(self.arcs, self.rows, pool, prices, seen=self.tight(), greed=greed, until=until)
-        if plan is None or self.done():
+    def together(self, pool: Choices, plans: list[Mask], until: float) -> list[Mask]:
+        """Put what blocks do in some plans, the best one first, or best at the prices, together anew."""
+        prices, seen, seconds = self.priced.prices, self.tight(), min(_SECONDS, until - time.monotonic())
+        if self.done() or seconds <= 0:
             return []
-        every = np.ones(len(self.arcs.start), bool)
-        return [plan, *self.polish([plan, plan], [], every, _NEARBY, 0, _EXCHANGES_NEARBY)]
+        pool = more_choices(self.arcs, self.rows, pool, plans)
+        some = pool.losses(prices) <= _NO_LOSS * abs(self.bound)
+        some[np.concatenate([pool.of_plan(self.arcs, plan) for plan in plans])] = True
+        pool = pool.some(some)
+        chosen = best_of_pool(
+            pool.seeing(seen),
+            self.rows.some(seen),
+            prices[seen],
+            pool.of_plan(self.arcs, plans[0]),
+            slack=0.1 * self.gap * abs(self.bound),
+            seconds=seconds,
+        )
+        plan = None if chosen is None else pool.taken(chosen)
+        return [plan] if plan is not None and self.consider(plan) else []
 
     def exchange(
         self,
@@ -313,12 +351,13 @@ class _Search:
         ties: Ties,
         begin: list[tuple[Mask, Manner]],
         seed: int,
-        most: int = _EXCHANGES[1],
+        tries: int | None = None,
     ) -> list[Mask]:
         """Exchange choices, beginning with some plans, side by side; return those that break no row."""
-        tries = int(np.clip(_EXCHANGES_PER_BLOCK * len(pool.blocks), _EXCHANGES[0], most))
-        blind = self.plan is None and seed > 1  # what was out of sight may be what is broken
-        seen = np.ones(len(self.rows.lower), bool) if blind else self.tight()
+        if self.done():
+            return []
+        tries = tries or int(np.clip(_EXCHANGES_PER_BLOCK * len(pool.blocks), *_EXCHANGES))
+        seen = self.tight()
         rows, near, prices = self.rows.some(seen), pool.seeing(seen), self.priced.prices[seen]
 
         def ask(turn: int) -> Ints:
@@ -335,12 +374,18 @@ class _Search:
         return sorted((p for p in plans if self.consider(p)), key=self.arcs.worth, reverse=True)
 
     def tight(self) -> Mask:
-        """Leave out rows that hold nearly everything, have no price and much room: they cost most time."""
+        """Leave out rows that hold nearly everything, have no price and much room, and that no plan broke.
+
+        They cost most time. Where there are few blocks all rows matter.
+        """
+        if len(self.arcs.blocks.bonus) <= _FEW:
+            return np.ones(len(self.rows.lower), bool)
         pattern, use = abs(self.rows.pattern), self.priced.use
         touched = pattern.T @ use_by_key(self.arcs, self.priced.taken, pattern.shape[0])
         room = np.minimum(self.rows.upper - use, use - self.rows.lower)
         wide = np.diff(pattern.tocsc().indptr) > _WIDE * pattern.shape[0]
-        return np.asarray(~wide | (self.priced.prices != 0) | (room < _ROOM * touched))
+        known = self.broken if len(self.broken) == len(wide) else np.zeros(len(wide), bool)
+        return np.asarray(~wide | (self.priced.prices != 0) | (room < _ROOM * touched) | known)
 
     def around(self) -> list[Mask]:
         """Ask what hazards and blocks do at prices a little off the best ones: choices worth exchanging."""
@@ -384,8 +429,10 @@ class _Search:
         return True
 
     def keeps(self, taken: Mask) -> bool:
-        """Say whether a plan breaks no row, up to rounding."""
-        return self.rows.keeps(self.rows.use_of(self.arcs, taken))
+        """Say whether a plan breaks no row, up to rounding; keep those that it breaks in sight."""
+        broken = np.abs(self.rows.excess(self.rows.use_of(self.arcs, taken))) > self.rows.room
+        self.broken = broken | self.broken if len(broken) == len(self.broken) else broken
+        return not broken.any()
 
     def breaks_unseen(self, taken: Mask) -> bool:
         """Say whether a plan breaks rows that are not laid out, and lay them out."""
