@@ -274,15 +274,14 @@ class _Search:
             two = [max(plans, key=arcs.worth, default=begin)] * 2
             for manners in (_CLOSER, _NEARBY):
                 plans += self.polish(two, [], every, manners, turn, _EXCHANGES_OF_FEW)
-            stale = self.benefit <= best and self.hopeful().sum() <= _MATRIX_GOOD
+            stale = self.benefit <= best and self.hopeful().sum() <= _MATRIX_UP_TO
             if stale or self.done() or self.rows is not rows or time.monotonic() > until:
                 return
 
     def share_of_exchange(self) -> float:
         """Say for how much of the time left choices are exchanged: less where a matrix can do better."""
         hopeful = self.hopeful().sum()
-        shares = (_MATRIX_GOOD, 0.4), (_MATRIX_UP_TO, 0.6), (_MATRIX_HELPS_UP_TO, 0.7)
-        return next((share for most, share in shares if hopeful <= most), 1.0)
+        return 0.4 if hopeful <= _MATRIX_UP_TO else 0.7 if hopeful <= _MATRIX_HELPS_UP_TO else 1.0
 
     def among_many(self, found: Master, begin: Mask, around: list[Mask], until: float) -> None:
         """Exchange choices of whole blocks, then of single hazards, until it helps no more or rows appear."""
