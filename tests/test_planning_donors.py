@@ -12,6 +12,7 @@ from scipy.optimize import linprog
 from ccm_geo import PlanError
 from ccm_geo.planning import (
     Budget,
+    Complete,
     DonorLeaves,
     Donors,
     Finish,
@@ -248,7 +249,8 @@ def test_importance_holds_what_planning_again_without_a_hazard_shows():
         assert told.loc[hazard, "loss_low"] - 1e-6 <= lost <= told.loc[hazard, "loss_high"] + 1e-6
 
 
-def test_twelve_grants_that_overlap_over_six_years_are_planned():
+def many_grants():
+    """150 fields in 12 provinces, six years, and twelve grants whose purposes overlap."""
     years = range(2027, 2033)
     rng = np.random.default_rng(4)
     regions = [f"P{i:02d}" for i in range(12)]
@@ -269,11 +271,40 @@ def test_twelve_grants_that_overlap_over_six_years_are_planned():
         )
         for g in range(8)
     ] + [Grant(f"A{g}", 300.0, where={"adm1": regions[g::3]}) for g in range(3)]
-    plan = prioritize(table, [Donors(*grants, Grant("open", 200.0))], gap=1e-2, seconds=30)
+    return table, Donors(*grants, Grant("open", 200.0))
+
+
+def test_twelve_grants_that_overlap_over_six_years_are_planned():
+    table, rule = many_grants()
+    plan = prioritize(table, [rule], gap=1e-2, seconds=30)
     assert plan.gap <= 1e-2
     assert len(plan.use) < 300
     model = build(Listing.of(table), plan.rules)
     assert model.opened(np.isin(model.listing.frame["option_id"], plan.table["option_id"])) is None
+
+
+@pytest.mark.usefixtures("hidden_rows")
+def test_rows_that_come_to_light_while_plans_of_few_villages_are_looked_for(monkeypatch):
+    """The search begins anew with them; its pool of choices knows nothing of what they hold."""
+    table, rule = many_grants()
+    table = table.assign(activity="clearance", state_from="confirmed", state_to="released")
+    village = "V" + (table["hazard_id"].str[1:].astype(int) // 3).astype(str)
+    rules = [rule, Complete("village", bonus=2.0)]
+    grown = []
+    monkeypatch.setattr(engine, "SMALL", 0)
+    search = engine._Search.among_few
+
+    def watched(self, *args):
+        rows = self.rows
+        search(self, *args)
+        grown.append(len(self.rows.lower) - len(rows.lower))
+
+    monkeypatch.setattr(engine._Search, "among_few", watched)
+    monkeypatch.setattr(engine, "_LOOKED_AT", 0)
+    plan = prioritize(table.assign(village=village), rules, gap=1e-3, seconds=20)
+    assert max(grown) > 0
+    assert can_pay(rule.grants, plan.table)
+    assert plan.gap <= 0.02
 
 
 @pytest.mark.usefixtures("hidden_rows")

@@ -63,7 +63,8 @@ def fitting_answer(
         mine = arcs.arcs_of(block)
         warm = taken[mine] if found[block] > -np.inf else None
         proven = _best_choice(arcs.of_block(block, value[mine]), rows, _LOOSE * abs(free.bound), warm)
-        gain[block] = -np.inf if proven.infeasible else min(gain[block], proven.bound)
+        bound = proven.bound + 0.1 * _LOOSE * abs(free.bound)  # far more than a solver's rounding
+        gain[block] = -np.inf if proven.infeasible else min(gain[block], bound)
         if proven.taken is not None:
             taken[mine] = proven.taken
 

@@ -326,7 +326,7 @@ class _Search:
     def together(self, pool: Choices, plans: list[Mask], until: float) -> list[Mask]:
         """Put what blocks do in some plans, the best one first, or best at the prices, together anew."""
         prices, seen, seconds = self.priced.prices, self.tight(), min(_SECONDS, until - time.monotonic())
-        if self.done() or seconds <= 0:
+        if self.done() or seconds <= 0 or not self.knows(pool):
             return []
         pool = more_choices(self.arcs, self.rows, pool, plans)
         some = pool.losses(prices) <= _NO_LOSS * abs(self.bound)
@@ -353,7 +353,7 @@ class _Search:
         tries: int | None = None,
     ) -> list[Mask]:
         """Exchange choices, beginning with some plans, side by side; return those that break no row."""
-        if self.done():
+        if self.done() or not self.knows(pool):
             return []
         tries = tries or int(np.clip(_EXCHANGES_PER_BLOCK * len(pool.blocks), *_EXCHANGES))
         seen = self.tight()
@@ -371,6 +371,10 @@ class _Search:
         with ThreadPoolExecutor(2) as threads:
             plans = [pool.taken(chosen) for chosen in threads.map(ask, range(len(begin)))]
         return sorted((p for p in plans if self.consider(p)), key=self.arcs.worth, reverse=True)
+
+    def knows(self, pool: Choices) -> bool:
+        """Say whether a pool tells what its choices use of every row, also of those that came to light."""
+        return pool.use.shape[1] == len(self.rows.lower)
 
     def tight(self) -> Mask:
         """Leave out rows that hold nearly everything, have no price and much room, and that no plan broke.
