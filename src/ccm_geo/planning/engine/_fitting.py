@@ -14,6 +14,7 @@ import numpy.typing as npt
 from ._paths import Net, best_of_block, room_for
 
 A: TypeAlias = npt.NDArray[Any]
+_PRICINGS, _NODES = 20, 80  # how often own prices are set anew; branches looked into
 _PATIENCE = 4  # pricings without a lower bound, before own prices change by less
 _NEARLY = 1e-3  # share of what was found that a better choice must bring at least
 
@@ -29,13 +30,6 @@ class Use(NamedTuple):
     limit: A
 
 
-class Effort(NamedTuple):
-    """How often a block's own prices are set anew, and how many branches are looked into."""
-
-    pricings: int
-    nodes: int
-
-
 class _Task(NamedTuple):
     """One block to be fitted, and the arrays that this works in.
 
@@ -48,7 +42,6 @@ class _Task(NamedTuple):
     kept: A
     net: Net
     use: Use
-    effort: Effort
     value: A
     room: Any
     taken: A
@@ -71,9 +64,7 @@ def overdrawn(net: Net, use: Use, taken: A) -> A:
     return out
 
 
-def fit(  # noqa: PLR0913, PLR0917 - the arrays that it works in
-    which: A, net: Net, use: Use, effort: Effort, value: A, taken: A, best: A, gain: A, found: A
-) -> None:
+def fit(which: A, net: Net, use: Use, value: A, taken: A, best: A, gain: A, found: A) -> None:
     """Put the best choice that fits into `taken` and `best`, for some blocks, and its value into `found`.
 
     `gain` is what no choice that fits exceeds: more than was found where the search gets long. Where no
@@ -83,7 +74,7 @@ def fit(  # noqa: PLR0913, PLR0917 - the arrays that it works in
         hazards = net.members[net.blocks[b] : net.blocks[b + 1]]
         arcs = np.concatenate([np.arange(net.first[h], net.first[h + 1]) for h in hazards])
         task = _Task(
-            b, hazards, value[arcs], net, use, effort, value, room_for(net, b, b + 1), taken, best,
+            b, hazards, value[arcs], net, use, value, room_for(net, b, b + 1), taken, best,
             np.zeros(len(use.limit)), np.zeros(len(use.limit)), np.zeros(len(arcs), bool),
             np.empty(len(hazards)),
         )  # fmt: skip
@@ -106,7 +97,7 @@ def _priced(task: _Task, least: float) -> tuple[float, float]:
     net, use, total, limit = task.net, task.use, task.total, task.use.limit
     found, stride, stale, now = -np.inf, 1.0, 0, np.zeros(len(limit))
     off = np.zeros(len(limit))
-    for _ in range(task.effort.pricings):
+    for _ in range(_PRICINGS):
         extra = _charge(task, now)
         worth = best_of_block(task.number, net, task.value, task.room, task.taken, task.best)
         gain = worth + extra
@@ -139,7 +130,7 @@ def _priced(task: _Task, least: float) -> tuple[float, float]:
 @numba.njit(cache=True, nogil=True)
 def _branched(task: _Task, least: float, found: float) -> tuple[float, float]:
     """Search on at the block's own prices; returns what no choice that fits exceeds, and the best found."""
-    many = task.effort.nodes
+    many = _NODES
     bound, parent = np.empty(many), np.full(many, -1)
     bans, above = np.empty((many, 2), np.int64), np.empty(many)
     bound[0], nodes, born, ceiling = least, 1, 0, -np.inf

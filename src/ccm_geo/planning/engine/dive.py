@@ -13,7 +13,7 @@ from ccm_geo.planning.listing import Floats, Ints, Mask
 
 from .arcs import Arcs
 from .choices import Choices, more_choices
-from .fitting import QUICK, fitting_answer
+from .fitting import fitting_answer
 from .master import FINE, amounts, fines, relaxed
 from .prices import Rows
 
@@ -52,7 +52,7 @@ def dived(
     while len(pool.blocks):
         left, open_ = rows.left(pool.spent), np.zeros(len(arcs.blocks.bonus), bool)
         open_[pool.blocks] = True
-        asked = fitting_answer(arcs, left, rows.allowed(prices), open_=open_, effort=QUICK)
+        asked = fitting_answer(arcs, left, rows.allowed(prices), open_=open_)
         pool = more_choices(arcs, left, pool, [asked.taken])
         known.append(asked.taken)
         if time.monotonic() > until or not np.diff(pool.first).all():

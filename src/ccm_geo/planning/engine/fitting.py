@@ -13,11 +13,9 @@ import numpy as np
 from ccm_geo.planning.listing import Floats, Ints, Mask
 
 from . import _fitting, matrix
-from ._fitting import Effort
 from .arcs import Arcs
 from .prices import PARTS, THREADS, Answer, Rows, answer, net_of, values_at
 
-FULL, QUICK = Effort(60, 400), Effort(20, 80)
 _LOOSE = 1e-6  # share of the bound by which a block may promise more than was found for it
 _SECONDS = 2.0  # for the matrix of one block
 
@@ -28,7 +26,6 @@ def fitting_answer(
     prices: Floats,
     *,
     open_: Mask | None = None,
-    effort: Effort = FULL,
     until: float | None = None,
 ) -> Answer:
     """Let every block take its best choice that breaks no limit by itself: a lower bound, for more work.
@@ -39,8 +36,6 @@ def fitting_answer(
         The model, and the price of each row.
     open_
         Blocks that must fit; by default all.
-    effort
-        How long to look for what fits; with less, `bound` is higher and choices are worth less.
     until
         Solve exactly what this leaves open, up to this time by the monotonic clock; None: leave it open.
     """
@@ -55,7 +50,7 @@ def fitting_answer(
     which, value = np.nonzero(over)[0], values_at(arcs, rows, prices)
 
     def fit(part: Ints) -> None:
-        _fitting.fit(part, net, use, effort, value, taken, best, gain, found)
+        _fitting.fit(part, net, use, value, taken, best, gain, found)
 
     def settle(block: int) -> None:
         if until is None or time.monotonic() > until:

@@ -16,7 +16,7 @@ from ccm_geo.planning.listing import Floats, Ints, Mask
 
 from .arcs import Arcs
 from .choices import Choices, more_choices
-from .fitting import QUICK, fitting_answer
+from .fitting import fitting_answer
 from .prices import Answer, Rows
 
 _ROUNDS = 60
@@ -76,8 +76,8 @@ def mastered(
         prices[seen] = near
         between = rows.allowed(0.5 * (prices + best.prices))
         found = [
-            fitting_answer(arcs, rows, rows.allowed(prices), effort=QUICK, until=exact),
-            fitting_answer(arcs, rows, between, effort=QUICK),
+            fitting_answer(arcs, rows, rows.allowed(prices), until=exact),
+            fitting_answer(arcs, rows, between),
         ]
         best = min(best, *found, key=lambda a: a.bound)
         wider = more_choices(arcs, rows, pool, [f.taken for f in found])

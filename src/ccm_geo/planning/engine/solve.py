@@ -28,7 +28,7 @@ from .arcs import Arcs
 from .choices import MANY, Choices, more_choices, near_choices, nearly_tied
 from .dive import dived
 from .exchange import Ties, exchanged
-from .fitting import QUICK, fitting_answer
+from .fitting import fitting_answer
 from .flows import with_flows
 from .master import Master, best_of_pool, mastered
 from .opening import opened_bound, whole
@@ -396,7 +396,7 @@ class _Search:
         many = _PLANS if len(self.arcs.blocks.bonus) < _BOLD_UP_TO else _PLANS_OF_MANY
         off = [np.exp(random.normal(0, _OFF[k % len(_OFF)], len(best))) for k in range(many)]
         allowed = [self.rows.allowed(best * factor) for factor in off]
-        return [fitting_answer(self.arcs, self.rows, p, effort=QUICK).taken for p in allowed]
+        return [fitting_answer(self.arcs, self.rows, p).taken for p in allowed]
 
     def most_of_the_time(self) -> float:
         """When most of the time that is left is over."""
