@@ -121,7 +121,7 @@ def test_village_at_prices_does_its_best_of_what_fits_its_limits(seed, limits):
             patch.setattr(fitting._fitting, "fit", found_nothing)
             exact = fitting_answer(arcs, rows, prices, until=np.inf)
         assert not rows.excess(exact.use).any()
-        assert exact.gain.sum() == pytest.approx(best, rel=1e-5, abs=1e-9)
+        assert best - 1e-9 <= exact.gain.sum() <= best + 1e-6 * free.bound + 1e-9
         done = arcs.benefit[exact.taken].sum() + arcs.brought(exact.taken).sum() - exact.use @ prices
         assert done == pytest.approx(best, rel=1e-5, abs=1e-9)
 
