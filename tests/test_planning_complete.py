@@ -116,14 +116,14 @@ def test_village_at_prices_does_its_best_of_what_fits_its_limits(seed, limits):
         assert not rows.excess(found.use).any()
         assert at_prices <= best + 1e-9
         assert best <= found.gain.sum() + 1e-9 <= free.gain.sum() + 2e-9
-        assert at_prices >= best * (1 - 2e-3)
-        with pytest.MonkeyPatch.context() as patch:  # the short search finds nothing; the matrix does
-            patch.setattr(fitting._fitting, "fit", found_nothing)
-            exact = fitting_answer(arcs, rows, prices, until=np.inf)
-        assert not rows.excess(exact.use).any()
-        assert best - 1e-9 <= exact.gain.sum() <= best + 1e-6 * free.bound + 1e-9
-        done = arcs.benefit[exact.taken].sum() + arcs.brought(exact.taken).sum() - exact.use @ prices
-        assert done == pytest.approx(best, rel=1e-5, abs=1e-9)
+        with pytest.MonkeyPatch.context() as patch:
+            for _ in range(2):  # what the short search leaves open; and where it finds nothing at all
+                exact = fitting_answer(arcs, rows, prices, until=np.inf)
+                assert not rows.excess(exact.use).any()
+                assert best - 1e-9 <= exact.gain.sum() <= best + 1e-6 * free.bound + 1e-9
+                done = arcs.benefit[exact.taken].sum() + arcs.brought(exact.taken).sum() - exact.use @ prices
+                assert best - 1e-6 * free.bound - 1e-9 <= done <= best + 1e-9
+                patch.setattr(fitting._fitting, "fit", found_nothing)
 
 
 def found_nothing(which, *arrays):
