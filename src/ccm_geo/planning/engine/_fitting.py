@@ -130,9 +130,8 @@ def _priced(task: _Task, least: float) -> tuple[float, float]:
 @numba.njit(cache=True, nogil=True)
 def _branched(task: _Task, least: float, found: float) -> tuple[float, float]:
     """Search on at the block's own prices; returns what no choice that fits exceeds, and the best found."""
-    many = _NODES
-    bound, parent = np.empty(many), np.full(many, -1)
-    bans, above = np.empty((many, 2), np.int64), np.empty(many)
+    bound, parent = np.empty(_NODES), np.full(_NODES, -1)
+    bans, above = np.empty((_NODES, 2), np.int64), np.empty(_NODES)
     bound[0], nodes, born, ceiling = least, 1, 0, -np.inf
     while True:
         n = born + int(np.argmax(bound[born:nodes]))

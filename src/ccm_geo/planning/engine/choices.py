@@ -102,9 +102,7 @@ class Choices:
     def losses(self, prices: Floats) -> Floats:
         """Say what each choice falls short of its block's best one at some prices."""
         value = self.benefit - self.use @ prices
-        best = np.full(len(self.blocks), -np.inf)
-        np.maximum.at(best, self.owner, value)
-        return np.asarray(best[self.owner] - value)
+        return np.asarray(value[self.highest(value)][self.owner] - value)
 
     def of_plan(self, arcs: Arcs, taken: Mask) -> Ints:
         """Find the choice that each open block makes in a plan; -1 where it is not in the pool."""

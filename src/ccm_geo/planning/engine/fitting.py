@@ -40,6 +40,7 @@ def fitting_answer(
         Solve exactly what this leaves open, up to this time by the monotonic clock; None: leave it open.
     """
     free = answer(arcs, rows, prices)
+    loose = _LOOSE * abs(free.bound)
     part, limit = rows.filled, rows.alone
     net, use = net_of(arcs), _fitting.Use(arcs.keys, arcs.coefs, part.indptr, part.indices, part.data, limit)
     over = _fitting.overdrawn(net, use, free.taken)
@@ -57,19 +58,21 @@ def fitting_answer(
             return
         mine = arcs.arcs_of(block)
         warm = taken[mine] if found[block] > -np.inf else None
-        proven = _best_choice(arcs.of_block(block, value[mine]), rows, _LOOSE * abs(free.bound), warm)
-        bound = proven.bound + 0.1 * _LOOSE * abs(free.bound)  # far more than a solver's rounding
+        proven = _best_choice(arcs.of_block(block, value[mine]), rows, 0.1 * loose, warm)
+        bound = proven.bound + 0.1 * loose  # far more than a solver's rounding
         gain[block] = -np.inf if proven.infeasible else min(gain[block], bound)
         if proven.taken is not None:
             taken[mine] = proven.taken
+            paths = np.bincount(arcs.hazard[mine], weights=np.where(proven.taken, value[mine], 0.0))
+            hazards = np.unique(arcs.hazard[mine])
+            best[hazards] = paths[hazards]
 
     with ThreadPoolExecutor(THREADS) as pool:
         list(pool.map(fit, np.array_split(which, min(PARTS, len(which)))))
-        loose = which[gain[which] > found[which] + _LOOSE * abs(free.bound)]
-        list(pool.map(settle, loose.tolist()))
+        list(pool.map(settle, which[gain[which] > found[which] + loose].tolist()))
     used = rows.use_of(arcs, taken)
-    return Answer(
-        prices=prices,
+    return replace(
+        free,
         bound=float(gain.sum()) + rows.price_of_limits(prices),
         taken=taken,
         best=best,
@@ -85,4 +88,4 @@ def _best_choice(block: Arcs, rows: Rows, slack: float, warm: Mask | None) -> ma
     everything = limits.use_of(block, np.ones(len(block.benefit), bool))
     own = limits.some(everything > rows.alone)
     laid = matrix.compiled(block, own)
-    return matrix.optimize(laid, gap=0.0, seconds=_SECONDS, slack=0.1 * slack, warm=warm, plain=True)
+    return matrix.optimize(laid, gap=0.0, seconds=_SECONDS, slack=slack, warm=warm, plain=True)

@@ -62,7 +62,7 @@ def mastered(
         near, share, reached, basis = relaxed(
             pool.seeing(seen), rows.some(seen), fine[seen], size, scale[seen], basis
         )
-        unseen = ~seen & (np.abs(rows.excess(pool.spent + pool.use.T @ share)) > rows.room)
+        unseen = ~seen & rows.broken(pool.spent + pool.use.T @ share)
         if near is not None and unseen.any():
             seen, basis = seen | unseen, None
             continue

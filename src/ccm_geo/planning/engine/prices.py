@@ -99,9 +99,13 @@ class Rows:
         size = np.maximum(1.0, np.abs(np.where(np.isfinite(self.upper), self.upper, 0.0)))
         return np.asarray(np.minimum(1e-9 * size, 1e-3))
 
+    def broken(self, use: Floats) -> Mask:
+        """Say which rows are broken by more than rounding."""
+        return np.asarray(np.abs(self.excess(use)) > self.room)
+
     def keeps(self, use: Floats) -> bool:
         """Say whether no row is broken, up to rounding."""
-        return not (np.abs(self.excess(use)) > self.room).any()
+        return not self.broken(use).any()
 
     def some(self, which: Mask) -> "Rows":
         """Keep some rows."""

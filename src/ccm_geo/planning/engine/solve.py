@@ -270,7 +270,7 @@ class _Search:
             plans += self.exchange(arcs, pool, Ties.none(pool), starts, seed, _EXCHANGES_OF_FEW)
             plans = sorted(plans, key=arcs.worth, reverse=True)[:_TOGETHER]
             if plans:
-                plans += self.together(found.pool, plans, until)
+                plans += self.combined(found.pool, plans, until)
             two = [max(plans, key=arcs.worth, default=begin)] * 2
             for manners in (_CLOSER, _NEARBY):
                 plans += self.polish(two, [], every, manners, turn, _EXCHANGES_OF_FEW)
@@ -323,7 +323,7 @@ class _Search:
         ties = Ties.of(self.arcs, single, all_known[:-1])
         return self.exchange(alone, single, ties, list(zip(plans, manners, strict=True)), seed, tries)
 
-    def together(self, pool: Choices, plans: list[Mask], until: float) -> list[Mask]:
+    def combined(self, pool: Choices, plans: list[Mask], until: float) -> list[Mask]:
         """Put what blocks do in some plans, the best one first, or best at the prices, together anew."""
         prices, seen, seconds = self.priced.prices, self.tight(), min(_SECONDS, until - time.monotonic())
         if self.done() or seconds <= 0 or not self.knows(pool):
@@ -387,8 +387,7 @@ class _Search:
         touched = pattern.T @ use_by_key(self.arcs, self.priced.taken, pattern.shape[0])
         room = np.minimum(self.rows.upper - use, use - self.rows.lower)
         wide = np.diff(pattern.tocsc().indptr) > _WIDE * pattern.shape[0]
-        known = self.broken if len(self.broken) == len(wide) else np.zeros(len(wide), bool)
-        return np.asarray(~wide | (self.priced.prices != 0) | (room < _ROOM * touched) | known)
+        return np.asarray(~wide | (self.priced.prices != 0) | (room < _ROOM * touched) | self.broken)
 
     def around(self) -> list[Mask]:
         """Ask what hazards and blocks do at prices a little off the best ones: choices worth exchanging."""
@@ -433,8 +432,8 @@ class _Search:
 
     def keeps(self, taken: Mask) -> bool:
         """Say whether a plan breaks no row, up to rounding; keep those that it breaks in sight."""
-        broken = np.abs(self.rows.excess(self.rows.use_of(self.arcs, taken))) > self.rows.room
-        self.broken = broken | self.broken if len(broken) == len(self.broken) else broken
+        broken = self.rows.broken(self.rows.use_of(self.arcs, taken))
+        self.broken |= broken
         return not broken.any()
 
     def breaks_unseen(self, taken: Mask) -> bool:
@@ -445,6 +444,7 @@ class _Search:
             wider = wider.opened_nearly(chosen)
             prices = self.model.carried(self.priced.prices, wider)
             self.model, self.rows = wider, Rows.of(wider)
+            self.broken = np.zeros(len(self.rows.lower), bool)
             self.priced = answer(self.arcs, self.rows, prices)
         return wider is not None
 
