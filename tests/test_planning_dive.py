@@ -77,13 +77,13 @@ def test_choices_of_villages_are_put_together_as_well_as_any_that_fit(seed):
         plan = pool.taken(np.array(chosen))
         if rows.keeps(rows.use_of(arcs, plan)):
             best = max(best, arcs.worth(plan))
-    found = best_of_pool(pool, rows, begin.prices, None, slack=0.0, seconds=30)
+    found = best_of_pool(pool, rows, None, slack=0.0, seconds=30)
     assert (found is None) == (best == -np.inf)
     if found is not None:
         plan = pool.taken(found)
         assert rows.keeps(rows.use_of(arcs, plan))
         assert arcs.worth(plan) == pytest.approx(best)
-        again = best_of_pool(pool, rows, begin.prices, found, slack=0.0, seconds=30)
+        again = best_of_pool(pool, rows, found, slack=0.0, seconds=30)
         assert arcs.worth(pool.taken(again)) == pytest.approx(best)
 
 

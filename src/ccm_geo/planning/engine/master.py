@@ -14,6 +14,7 @@ from scipy import sparse
 
 from ccm_geo.planning.listing import Floats, Ints, Mask
 
+from . import matrix
 from .arcs import Arcs
 from .choices import Choices, more_choices
 from .fitting import fitting_answer
@@ -93,7 +94,7 @@ def mastered(
 
 
 def best_of_pool(
-    pool: Choices, rows: Rows, prices: Floats, warm: Ints | None, *, slack: float, seconds: float
+    pool: Choices, rows: Rows, warm: Ints | None, *, slack: float, seconds: float
 ) -> Ints | None:
     """Choose one choice of each open block so that no row is broken and benefit is highest, with HiGHS.
 
@@ -101,8 +102,6 @@ def best_of_pool(
     ----------
     pool, rows
         Choices, and the rows that they use.
-    prices
-        Prices of the rows, for their scale.
     warm
         Choices to begin with, if known.
     slack
@@ -110,25 +109,21 @@ def best_of_pool(
     seconds
         Stop at this time.
     """
-    size = 1e4 / max(float(np.abs(pool.benefit).max(initial=0.0)), 1e-300)
-    solver = _loaded(pool, rows, size, amounts(pool), fines(pool, prices))
-    count, width = len(pool.benefit), solver.getNumCol()
-    whole = np.full(count, int(highspy.HighsVarType.kInteger), np.uint8)
-    solver.changeColsIntegrality(count, np.arange(count, dtype=np.int32), whole)
-    soft, none = np.arange(count, width, dtype=np.int32), np.zeros(width - count)
-    solver.changeColsBounds(len(soft), soft, none, none)
-    solver.setOptionValue("time_limit", float(max(seconds, 0.1)))
-    solver.setOptionValue("mip_abs_gap", max(slack * size, 1e-9))
-    if warm is not None:
-        start = highspy.HighsSolution()
-        values = np.zeros(width)
-        values[warm] = 1.0
-        start.col_value = values.tolist()
-        solver.setSolution(start)
-    solver.run()
-    if solver.getInfo().primal_solution_status != highspy.SolutionStatus.kSolutionStatusFeasible:
-        return None
-    return pool.highest(np.asarray(solver.getSolution().col_value)[:count])
+    count, blocks, scale = len(pool.benefit), len(pool.blocks), amounts(pool)
+    one = sparse.csr_array((np.ones(count), (pool.owner, np.arange(count))), shape=(blocks, count))
+    limits = [np.append((d - pool.spent) / scale, np.ones(blocks)) for d in (rows.lower, rows.upper)]
+    laid = matrix.Matrix(
+        benefit=pool.benefit,
+        rows=sparse.csr_array(sparse.vstack([(pool.use @ sparse.diags_array(1 / scale)).T, one])),
+        lower=limits[0],
+        upper=limits[1],
+        binary=np.ones(count, bool),
+        coupling=len(scale),
+        scale=scale,
+    )
+    begin = None if warm is None else np.isin(np.arange(count), warm)
+    found = matrix.optimize(laid, gap=0.0, seconds=seconds, warm=begin, slack=slack)
+    return None if found.taken is None else pool.highest(found.taken.astype(float))
 
 
 def amounts(pool: Choices) -> Floats:

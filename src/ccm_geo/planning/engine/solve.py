@@ -335,7 +335,6 @@ class _Search:
         chosen = best_of_pool(
             pool.seeing(seen),
             self.rows.some(seen),
-            prices[seen],
             pool.of_plan(self.arcs, plans[0]),
             slack=0.1 * self.gap * abs(self.bound),
             seconds=seconds,
