@@ -176,7 +176,7 @@ class _Search:
         self.broken = np.zeros(len(rows.lower), bool)
         self.plan: Mask | None = None
         self.benefit = -np.inf
-        self.loss = losses(arcs, rows, priced)
+        self.loss, self.most = losses(arcs, rows, priced), priced.bound
 
     def run(self) -> Solution | None:
         """Search until the gap is small enough, time is up, or no plan is left to look for."""
@@ -235,7 +235,7 @@ class _Search:
         self.bound = min(self.bound, self.priced.bound + 1e-12 * abs(self.priced.bound))
         if self.done():
             return
-        self.loss = losses(arcs, rows, self.priced)
+        self.loss, self.most = losses(arcs, rows, self.priced), self.priced.bound
         rounded, around = found.pool.taken(found.pool.highest(found.share)), self.around()
         for plan in (rounded, *around)[:_LOOKED_AT]:
             self.breaks_unseen(plan)
@@ -495,8 +495,11 @@ class _Search:
             self.consider(taken)
 
     def hopeful(self) -> Mask:
-        """Say which options can be in a better plan than the one at hand."""
-        kept: Mask = self.loss <= self.bound - self.benefit + 1e-9 * abs(self.bound)
+        """Say which options can be in a better plan than the one at hand.
+
+        Losses count from the bound at their prices, which may lie above one that came from elsewhere.
+        """
+        kept: Mask = self.loss <= self.most - self.benefit + 1e-9 * abs(self.most)
         return kept
 
     def exactly(self) -> None:
