@@ -140,7 +140,7 @@ def test_search_is_compiled_before_the_clock_of_a_plan_runs():
 
 
 def test_no_option_of_a_better_plan_is_dropped_where_the_bound_comes_from_elsewhere():
-    """Losses count from the bound at their prices; a lower bound, of a matrix, says nothing of single ones."""
+    """Losses count from the bound at their prices; a lower one, of a matrix, says nothing of options."""
     undecided = 0
     for seed in range(6):
         options = villages(seed)

@@ -25,6 +25,7 @@ from ccm_geo.planning.model import Model
 
 from . import matrix
 from .arcs import Arcs
+from .branching import branched
 from .choices import MANY, Choices, more_choices, near_choices, nearly_tied
 from .dive import dived
 from .exchange import Ties, exchanged
@@ -59,6 +60,7 @@ _OFF = 0.02, 0.05, 0.1, 0.2  # by about these shares
 _POLISH_WITH = 4  # of these plans whose choices of single hazards are tried as well
 _CLOSE = 0.02  # of the gap: how near to the lowest one a bound is good enough
 _FIRST_ROUNDS = 3, 4  # of choices that the linear program begins with
+_QUESTIONS = 0.5  # share of the time that is left for them after whole turns among few blocks
 _STARTS, _BOLDLY = 4, (0.005, 1.0)  # beginnings of exchange in each turn, with heat and what is lent
 _TOGETHER, _SECONDS, _NO_LOSS = 16, 2.0, 1e-6  # plans put together, how long, with what of no loss
 _SPLIT = 1e-6  # a share that is neither 0 nor 1
@@ -242,13 +244,23 @@ class _Search:
         if self.rows is not rows:
             return
         until = time.monotonic() + self.share_of_exchange() * (self.until - time.monotonic())
-        search = self.among_few if len(arcs.blocks.bonus) <= _FEW else self.among_many
-        search(found, rounded, around, until)
+        if len(arcs.blocks.bonus) > _FEW:
+            self.among_many(found, rounded, around, until)
+            return
+        self.among_few(found, rounded, around, until)
+        if not self.done() and self.rows is rows:
+            enough = self.benefit + self.gap * abs(self.bound)
+            bound = branched(arcs, rows, found, enough=enough, until=until)
+            self.bound = min(self.bound, bound + 1e-12 * abs(bound))
 
     def among_few(self, found: Master, rounded: Mask, around: list[Mask], until: float) -> None:
-        """Dive, exchange choices from many beginnings, put the plans together and polish, in turns."""
+        """Dive, exchange choices from many beginnings, put the plans together and polish, in turns.
+
+        Whole turns, as many as leave time for questions that sharpen the bound.
+        """
         arcs, rows, plans, begin = self.arcs, self.rows, list[Mask](), rounded
         every, pool = np.ones(len(arcs.start), bool), more_choices(arcs, rows, found.pool, around)
+        enough = until - _QUESTIONS * (until - time.monotonic())
         for turn in range(_TURNS):
             best, known = self.benefit, list[Mask]()
             if turn < len(_GREED):
@@ -275,7 +287,7 @@ class _Search:
             for manners in (_CLOSER, _NEARBY):
                 plans += self.polish(two, [], every, manners, turn, _EXCHANGES_OF_FEW)
             stale = self.benefit <= best and self.hopeful().sum() <= _MATRIX_UP_TO
-            if stale or self.done() or self.rows is not rows or time.monotonic() > until:
+            if stale or self.done() or self.rows is not rows or time.monotonic() > enough:
                 return
 
     def share_of_exchange(self) -> float:
