@@ -15,12 +15,14 @@ from ccm_geo.planning import (
     After,
     Budget,
     Capacity,
+    Complete,
     LockIn,
     LockOut,
     Share,
     list_options,
     prioritize,
 )
+from ccm_geo.planning.choose import checked_plan
 from ccm_geo.planning.engine import matrix
 from ccm_geo.planning.engine import solve as engine
 from ccm_geo.planning.engine.arcs import Arcs
@@ -522,6 +524,42 @@ def test_ranked_list_never_beats_the_bound_and_keeps_the_budget(world, plan):
     assert all(spent[y] <= MONEY[y] for y in spent.index)
     assert comparison.lost == pytest.approx(plan.benefit - comparison.ranking_benefit)
     assert "down the ranked list loses" in str(comparison)
+
+
+def test_plan_and_list_are_compared_by_the_same_quantity_and_bonuses_stand_apart():
+    table = pd.DataFrame(
+        {
+            "hazard_id": list("abcd"),
+            "cost_usd": [10.0, 6.0, 4.0, 9.0],
+            "benefit": [5.0, 2.0, 1.5, 4.0],
+            "village": ["V1", "V2", "V2", "V3"],
+        }
+    )
+    plan = prioritize(table, [Budget(10), Complete("village", bonus={"V2": 4.0})])
+    told = plan.against_ranking()
+    assert set(plan.table.hazard_id) == {"b", "c"}  # 3.5 and the bonus of 4, against 5 of a
+    assert (told.plan_benefit, told.plan_bonus) == (3.5, 4.0)
+    assert (told.ranking_benefit, told.ranking_bonus) == (5.0, 0.0)
+    assert told.lost == -1.5
+    assert "A ranked list comes to 1.5 benefit more, for 10 USD" in str(told)
+    assert "not after bonuses" in str(told)
+    assert next(x.split() for x in str(told).splitlines() if x.startswith("bonuses")) == ["bonuses", "4", "0"]
+    both = prioritize(table, [Budget(20), Complete("village", bonus={"V2": 4.0})]).against_ranking()
+    assert (both.plan_bonus, both.ranking_bonus) == (4.0, 0.0)
+    assert both.lost == both.plan_benefit - both.ranking_benefit
+    assert "bonuses" not in str(prioritize(table, [Budget(10)]).against_ranking())
+
+
+def test_plans_that_differ_never_carry_the_same_number():
+    table = pd.DataFrame({"hazard_id": list("ab"), "cost_usd": [1.0, 1.0], "benefit": [1.0, 1.0]})
+    model = build(Listing.of(table), [Budget(1)])
+    found = engine.solve(model, gap=0.0, seconds=5)
+    one, other = (
+        checked_plan(table, model, replace(found, taken=np.array(taken)), []).run_id
+        for taken in ([True, False], [False, True])
+    )
+    assert one != other
+    assert prioritize(table, [Budget(1)]).run_id in (one, other)
 
 
 def test_ranking_by_own_scores_is_followed():

@@ -15,7 +15,7 @@ from . import check
 from .conflicts import explain
 from .engine.solve import SMALL, Solution, load, solve
 from .findings import looked_over
-from .listing import Floats, Listing, Mask
+from .listing import Floats, Ints, Listing, Mask
 from .model import Family, Model, build
 from .plan import Plan
 from .reasons import reasons_of
@@ -134,7 +134,7 @@ def checked_plan(options: pd.DataFrame, model: Model, found: Solution, advice: l
         tell=partial(reasons_of, model, found),
         notes=tuple(dict.fromkeys((*notes_of(options), *model.notes, *advice, *_afterthoughts(table)))),
         checked=check.passed(table, model.rules),
-        run_id=run_id(options, model.rules),
+        run_id=_run_id(options, model.rules, rows),
         benefit_unit=str(
             carried.get("benefit_unit", "accidents averted" if "activity" in options else "benefit")
         ),
@@ -197,11 +197,12 @@ def _family_use(family: Family, taken: Mask, prices: Floats, title: str) -> pd.D
     return pd.DataFrame(columns)
 
 
-def run_id(options: pd.DataFrame, rules: Sequence[Rule]) -> str:
-    """Short hash of what went in; the same options and rules give the same."""
+def _run_id(options: pd.DataFrame, rules: Sequence[Rule], chosen: Ints) -> str:
+    """Short hash of what went in and what was chosen: two plans that differ never carry the same one."""
     digest = hashlib.sha256(str(len(options)).encode())
     for name in ("cost_usd", "benefit", "year"):
         if name in options:
             digest.update(options[name].to_numpy(dtype=float, na_value=np.nan).tobytes())
     digest.update(repr(tuple(rules)).encode())
+    digest.update(np.sort(chosen).astype(np.int64).tobytes())
     return digest.hexdigest()[:10]

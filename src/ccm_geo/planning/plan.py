@@ -43,7 +43,7 @@ class Plan:
     checked
         What an independent re-evaluation tested; a plan that fails it is never returned.
     run_id
-        Short hash of options and rules.
+        Short hash of options, rules and what was chosen.
     benefit_unit
         ``accidents averted``, or ``relative`` where harm has no scale.
     horizon

@@ -29,7 +29,9 @@ class Comparison:
     Parameters
     ----------
     plan_benefit, ranking_benefit
-        What each averts.
+        What each averts, without bonuses.
+    plan_bonus, ranking_bonus
+        What hazards bring together besides, by the plan's rules.
     plan_cost_usd, ranking_cost_usd
         What each spends.
     plan_hazards, ranking_hazards
@@ -42,6 +44,8 @@ class Comparison:
 
     plan_benefit: float
     ranking_benefit: float
+    plan_bonus: float
+    ranking_bonus: float
     plan_cost_usd: float
     ranking_cost_usd: float
     plan_hazards: int
@@ -51,7 +55,7 @@ class Comparison:
 
     @property
     def lost(self) -> float:
-        """Benefit that the ranked list leaves on the table."""
+        """Benefit that the ranked list leaves on the table; below 0 where the plan gave it up for bonuses."""
         return self.plan_benefit - self.ranking_benefit
 
     @property
@@ -64,19 +68,31 @@ class Comparison:
         rows = [
             ("", "plan", "ranked list"),
             (unit, f"{self.plan_benefit:,.4g}", f"{self.ranking_benefit:,.4g}"),
+            ("bonuses", f"{self.plan_bonus:,.4g}", f"{self.ranking_bonus:,.4g}"),
             ("USD spent", f"{self.plan_cost_usd:,.0f}", f"{self.ranking_cost_usd:,.0f}"),
             ("hazards worked on", f"{self.plan_hazards:,}", f"{self.ranking_hazards:,}"),
         ]
+        if not (self.plan_bonus or self.ranking_bonus):
+            rows = [row for row in rows if row[0] != "bonuses"]
         wide = [max(len(r[i]) for r in rows) for i in range(3)]
         lines = [f"{a:<{wide[0]}}  {b:>{wide[1]}}  {c:>{wide[2]}}" for a, b, c in rows]
-        lost = f"{self.lost:,.4g} {unit} ({self.lost_share:.0%})"
-        verdict = f"The same money spent down the ranked list loses {lost}"
-        if self.ranking_cost_usd < _NEARLY * self.plan_cost_usd:
-            verdict += (
-                f"; it can spend only {self.ranking_cost_usd:,.0f} USD of it before other limits stop it"
+        return "\n".join([*lines, self.verdict])
+
+    @property
+    def verdict(self) -> str:
+        """Say in a sentence what a ranked list loses; it may win, as it is held to fewer rules."""
+        if self.lost < 0:
+            more = f"{-self.lost:,.4g} {self.benefit_unit} more"
+            bonus = " and is not after bonuses" if self.plan_bonus else ""
+            return (
+                f"A ranked list comes to {more}, for {self.ranking_cost_usd:,.0f} USD; it is held to fewer "
+                f"rules than the plan, keeps neither deadlines nor promises or shares{bonus}."
             )
-        verdict += "."
-        return "\n".join([*lines, verdict])
+        lost = f"{self.lost:,.4g} {self.benefit_unit} ({self.lost_share:.0%})"
+        told = f"The same money spent down the ranked list loses {lost}"
+        if self.ranking_cost_usd < _NEARLY * self.plan_cost_usd:
+            told += f"; it can spend only {self.ranking_cost_usd:,.0f} USD of it before other limits stop it"
+        return f"{told}."
 
 
 def down_the_list(plan: "Plan", ranking: pd.Series | None) -> Comparison:
@@ -88,8 +104,10 @@ def down_the_list(plan: "Plan", ranking: pd.Series | None) -> Comparison:
     table = listing.frame[taken].reset_index(drop=True)
     money = "cost_usd" in table
     return Comparison(
-        plan_benefit=plan.benefit,
+        plan_benefit=plan.averted,
         ranking_benefit=float(table["benefit"].sum()),
+        plan_bonus=float(plan.bonuses["bonus"].sum()),
+        ranking_bonus=float(sum(sum(r.bonuses(table, plan.options).values()) for r in plan.rules)),
         plan_cost_usd=plan.cost_usd,
         ranking_cost_usd=float(table["cost_usd"].sum()) if money else float("nan"),
         plan_hazards=int(plan.reasons["chosen"].sum()),

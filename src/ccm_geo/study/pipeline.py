@@ -333,18 +333,11 @@ def summary(outcome: Outcome, *, start: Path | None = None) -> str:
 
 
 def _beside(outcome: Outcome) -> str:
-    """Say what a ranked list loses; it may win where it is held to fewer rules than the plan."""
-    comparison = outcome.comparison
-    if comparison.lost >= 0:
-        said = str(comparison).splitlines()[-1]
-        if isinstance(outcome.found, planning.AdaptivePlan):
-            return f"If '{outcome.found.funding.names[0]}' comes: {said}"
-        return said
-    more = f"{-comparison.lost:,.4g} {comparison.benefit_unit} more"
-    return (
-        f"A ranked list comes to {more}, for {comparison.ranking_cost_usd:,.0f} USD; it is held to fewer "
-        "rules than the plan, and keeps neither deadlines nor promises or shares."
-    )
+    """Say how the same money spent down a ranked list compares."""
+    said = outcome.comparison.verdict
+    if outcome.comparison.lost >= 0 and isinstance(outcome.found, planning.AdaptivePlan):
+        return f"If '{outcome.found.funding.names[0]}' comes: {said}"
+    return said
 
 
 def _near(path: Path, start: Path | None) -> str:
