@@ -108,7 +108,11 @@ def test_an_area_that_cannot_go_on_says_so(two_fields):
 def test_an_area_whose_clearance_no_team_can_do_in_a_year_says_so(two_fields):
     two_fields.loc[two_fields["option_id"] == "B clearance 2027", "team_months"] = 30.0
     plan = prioritize(two_fields, [Budget(500.0), Capacity(20.0)], exact=True)
-    assert plan.why("B").endswith("in these years: each is more than a limit allows by itself")
+    told = "in these years: clearance takes 30 team-months at least, Capacity north 2027 has 20"
+    assert plan.why("B").endswith(told)
+    assert "1 hazard takes more money or teams for the last step alone than any one year has" in str(plan)
+    enough = prioritize(two_fields, [Budget(500.0), Capacity(40.0)], exact=True)
+    assert "last step alone" not in str(enough)
 
 
 def test_survey_that_averts_nothing_names_the_deadline_it_counts_for():
@@ -149,7 +153,7 @@ def test_an_area_that_no_grant_may_pay_names_the_donors(two_fields):
 
 def test_an_area_larger_than_a_limit_says_so(two_fields):
     plan = prioritize(two_fields, [Budget(9.0)], exact=True)
-    assert plan.why("A").endswith("averts anything: each is more than a limit allows by itself")
+    assert plan.why("A").endswith("averts anything: clearance takes 50 USD at least, Budget has 9")
 
 
 def test_where_teams_are_short_no_money_is_named_as_the_cure():

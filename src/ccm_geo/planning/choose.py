@@ -15,7 +15,7 @@ from . import check
 from .conflicts import explain
 from .engine.solve import SMALL, Solution, load, solve
 from .findings import looked_over
-from .listing import Floats, Ints, Listing, Mask
+from .listing import Floats, Ints, Listing, Mask, leads_on
 from .model import Family, Model, build
 from .plan import Plan
 from .reasons import reasons_of
@@ -132,7 +132,11 @@ def checked_plan(options: pd.DataFrame, model: Model, found: Solution, advice: l
         use=use_of(model, found),
         bonuses=bonuses,
         tell=partial(reasons_of, model, found),
-        notes=tuple(dict.fromkeys((*notes_of(options), *model.notes, *advice, *_afterthoughts(table)))),
+        notes=tuple(
+            dict.fromkeys(
+                (*notes_of(options), *model.notes, *advice, *_never(listing, found), *_afterthoughts(table))
+            )
+        ),
         checked=check.passed(table, model.rules),
         run_id=_run_id(options, model.rules, rows),
         benefit_unit=str(
@@ -146,6 +150,25 @@ def _bonuses(table: pd.DataFrame, options: pd.DataFrame, rules: Sequence[Any]) -
     """One row per bonus that the plan brings: rule, what, bonus."""
     rows = [(r.title, what, b) for r in rules for what, b in r.bonuses(table, options).items()]
     return pd.DataFrame(rows, columns=["rule", "what", "bonus"]).astype({"bonus": float})
+
+
+def _never(listing: Listing, found: Solution) -> list[Note]:
+    """Count the hazards whose last step is in every year more than a limit allows."""
+    if found.too_large is None or not found.too_large.any():
+        return []
+    closing = (listing.src != listing.dst) & ~leads_on(listing)
+    last, fits = (np.zeros(len(listing.hazard_ids), bool) for _ in range(2))
+    last[listing.hazard[closing]] = True
+    fits[listing.hazard[closing & ~found.too_large]] = True
+    never = np.flatnonzero(last & ~fits)
+    if not len(never):
+        return []
+    many = "1 hazard takes" if len(never) == 1 else f"{len(never):,} hazards take"
+    text = (
+        f"{many} more money or teams for the last step alone than any one year has, so no plan under these "
+        "rules releases them (each reason names the limit): let teams move, or enter them as several areas"
+    )
+    return [Note("plan", "advice", text, len(never), tuple(str(listing.hazard_ids[h]) for h in never[:50]))]
 
 
 def _afterthoughts(table: pd.DataFrame) -> list[Note]:

@@ -1,11 +1,14 @@
 """Which rules need work that averts nothing by itself, and which rules shut a hazard out."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from ._priced import few
 from .engine.solve import Solution
-from .listing import Floats, Listing, Mask, leads_on
+from .listing import Floats, Ints, Listing, Mask, leads_on, measured_in
 from .model import Completion, Family, Model, Pairs
 from .rules.donors import Donors
 from .rules.promises import LockOut
@@ -114,6 +117,44 @@ def shut_out_by(model: Model, asked: Mask, wanted: Mask, too_large: Mask) -> Wor
     for hazard in np.flatnonzero(asked).tolist():
         if named[hazard]:
             text[hazard] = f": {', '.join(named[hazard][:_SHOWN])}"
-        elif not small[hazard]:
-            text[hazard] = ": each is more than a limit allows by itself"
+    large = wanted & too_large & ~small[listing.hazard]
+    for hazard, told in _too_much(model, np.flatnonzero(large)):
+        text[hazard] = text[hazard] or f": {told}"
     return text
+
+
+def _too_much(model: Model, options: Ints) -> Iterator[tuple[int, str]]:
+    """Say for each hazard what the option nearest to its limits takes, and what the limit allows."""
+    listing = model.listing
+    share, place, row = (np.full(len(options), fill) for fill in (0.0, -1, -1))
+    for number, family in enumerate(model.families):
+        most, of = _room(family)
+        held = family.key[options] >= 0
+        key = family.key[options][held]
+        part = np.zeros(len(options))
+        part[held] = family.coef[options][held] / np.maximum(most[key], 1e-300)
+        worse = part > share
+        share[worse], place[worse] = part[worse], number
+        row[held] = np.where(worse[held], of[key], row[held])
+    order = np.lexsort((share, listing.hazard[options]))
+    first = np.unique(listing.hazard[options][order], return_index=True)[1]
+    for k in order[first][place[order[first]] >= 0].tolist():
+        family, option = model.families[place[k]], options[k]
+        frame, limit = listing.frame, float(family.upper[row[k]])
+        what = str(frame["activity" if "activity" in frame else "option_id"].iloc[option])
+        unit, takes = measured_in(family.column), few(float(share[k]) * limit)
+        told = f"{what} takes {takes} {unit} at least, {family.labels[row[k]]} has {few(limit)}"
+        yield int(listing.hazard[option]), told
+
+
+def _room(family: Family) -> tuple[Floats, Ints]:
+    """Give for each key how much of it the tightest row allows that everything adds to, and that row."""
+    entries = family.pattern.tocoo()
+    key, row = entries.coords
+    adds = np.asarray(family.pattern.min(axis=0).todense()).ravel() >= 0
+    kept = (entries.data > 0) & adds[row] & np.isfinite(family.upper[row])
+    key, row, room = key[kept], row[kept], family.upper[row[kept]] / entries.data[kept]
+    order = np.lexsort((-room, key))  # the last one written to a key is its tightest row
+    most, of = np.full(family.pattern.shape[0], np.inf), np.full(family.pattern.shape[0], -1)
+    most[key[order]], of[key[order]] = room[order], row[order]
+    return most, of

@@ -78,6 +78,7 @@ class Solution:
     """A plan as rows of the listing, its benefit, and a bound that no plan exceeds.
 
     `prices` are those of `laid`, the model with the rows that came to light; None: the one that was given.
+    `too_large` are options that break a limit by themselves, as far as that was looked for.
     """
 
     taken: Mask = field(repr=False)
@@ -87,6 +88,7 @@ class Solution:
     loss: Floats = field(repr=False)
     best: Floats = field(repr=False)
     laid: Model | None = field(default=None, repr=False)
+    too_large: Mask | None = field(default=None, repr=False)
 
     @property
     def gap(self) -> float:
@@ -112,7 +114,8 @@ def solve(model: Model, *, gap: float, seconds: float) -> Solution | None:
         return found
     model = model if found is None or found.laid is None else found.laid
     arcs = Arcs.of(model)
-    arcs = arcs.keep(~too_large(arcs, Rows.of(model)))
+    large = too_large(arcs, Rows.of(model))
+    unfit, arcs = whole(arcs, large, len(model.allowed)), arcs.keep(~large)
     pooled = len(arcs.benefit) > SMALL and len(arcs.blocks.bonus) <= MANY
     tries = _TRIES_POOLED if pooled else _TRIES_SMALL if len(arcs.benefit) <= SMALL else _TRIES_LARGE
     close = max(1e-7, _CLOSE * gap)
@@ -121,6 +124,8 @@ def solve(model: Model, *, gap: float, seconds: float) -> Solution | None:
         return None
     search = _Search(model=model, arcs=arcs, rows=rows, gap=gap, until=until, priced=priced)
     other = search.run()
+    if other is not None:
+        other = replace(other, too_large=unfit)
     if found is None or other is None:
         return found or other
     return replace(max(found, other, key=lambda s: s.benefit), bound=min(found.bound, other.bound))
