@@ -133,7 +133,7 @@ def _out_words(model: Model, ways: Ways, words: Words, unit: str, chosen: Mask) 
     text = text + _few(ways.benefit) + f" {unit} for " + _money(ways.cost)
     text = text + "; what it uses averts about " + _few(ways.uses) + " elsewhere"
     near = ways.gap <= _EDGE * np.maximum(np.abs(ways.benefit), 1e-300)
-    tie = np.full(len(text), "; it lies on the edge: it would come in with a little more money", dtype=object)
+    tie = np.full(len(text), "; it lies on the edge: it is worth as much as other work", dtype=object)
     text = text + np.where(near, tie, _cures(model, ways, chosen))
     useless = _useless(model.listing)
     shut = ~chosen & ~useless & ~ways.there
@@ -143,37 +143,33 @@ def _out_words(model: Model, ways: Ways, words: Words, unit: str, chosen: Mask) 
 
 
 def _cures(model: Model, ways: Ways, chosen: Mask) -> Words:
-    """Say what would bring a hazard in: less cost or more money, or less of the teams, whatever is short."""
-    order = np.argsort(-np.where(ways.there & ~chosen, ways.factor, -1.0), kind="stable")
-    more = np.empty(len(order))
-    more[order] = np.cumsum(np.where(chosen, 0.0, ways.cost)[order])
-    cure = np.full(len(order), "", dtype=object)
-    fits, least = np.isfinite(ways.fits_at), _few(np.nan_to_num(ways.fits_at) * ways.takes)
+    """Say what is short, and below what cost, or what use of teams, a hazard would be worth it.
+
+    How much more money would bring it in is not said: more money goes to better work elsewhere first, and
+    prices fall as it does. `priority_curve` and `nested_order` plan for it.
+    """
+    cure = np.full(len(chosen), "", dtype=object)
     for place in np.unique(ways.short[ways.there & ~chosen]):
         which = ways.short == place
         if place >= 0:
-            cure[which] = _cure(model, int(place), ways, fits, least, _money(more))[which]
+            cure[which] = _cure(model, int(place), ways)[which]
     return cure
 
 
-def _cure(model: Model, place: int, ways: Ways, fits: Mask, least: Words, more: Words) -> Words:
+def _cure(model: Model, place: int, ways: Ways) -> Words:
     """Say the same where one limit is the shortest."""
     family = model.families[place]
-    title = model.rules[family.rule].title
+    title, fits = model.rules[family.rule].title, np.isfinite(ways.fits_at)
+    part = np.nan_to_num(ways.fits_at)
     if family.column == "cost_usd":
-        lower = "; it would come in if its cost fell below about " + _money(
-            np.nan_to_num(ways.fits_at) * ways.cost
-        )
-        if family.shares is not None:
-            return np.asarray(
-                np.where(fits, lower, "").astype(object) + f"; what stands against it is {title}"
-            )
-        begin = np.where(fits, lower + " or if", "; it would come in if").astype(object)
-        return np.asarray(begin + " there were about " + more + " more")
+        against = f"what stands against it is {title}" if family.shares is not None else f"{title} is short"
+        lower = "; it would be worth its money if its cost fell below about " + _money(part * ways.cost)
+        return np.asarray(f"; {against}" + np.where(fits, lower, "").astype(object))
     if family.shares is not None:
         return np.full(len(fits), f"; what stands against it is {title}", dtype=object)
     text = f"; {title} is short: it takes " + _few(ways.takes) + f" {measured_in(family.column)}"
-    return np.asarray(text + np.where(fits, " and would come in below about " + least, "").astype(object))
+    lower = " and would be worth it below about " + _few(part * ways.takes)
+    return np.asarray(text + np.where(fits, lower, "").astype(object))
 
 
 def _useless(listing: Listing) -> Mask:
