@@ -26,7 +26,8 @@ options = ccm.list_options(facts, ccm.ACTIVITIES, harm)
 money = ccm.Budget({2027: 200_000, 2028: 150_000, 2029: 150_000})
 plan = ccm.prioritize(options, [money], seconds=5)
 
-out = plan.reasons.index[~plan.reasons["chosen"]]
+reasons = plan.reasons
+out = reasons.index[~reasons["chosen"] & (reasons["price_gap"] > 0)]  # not those that are on the edge
 left_out = facts.set_index("hazard_id")["people_near"].reindex(out).idxmax()  # of those out, most people
 print(plan.why(left_out))
 

@@ -27,6 +27,12 @@ _SHARED = {"cost_usd": "the money", "area": "the land released", "people": "the 
 _SHOWN = 6
 _TOLD = {("plan", "advice"), ("plan", "assumed"), ("plan", "unknown"), ("options", "unknown")}
 _COLORS = ("#1b6ca8", "#d1495b", "#edae49", "#00798c", "#6a4c93", "#3d3d3d")  # differ in grey print as well
+_SPELLED = {
+    "nts": "non-technical survey",
+    "ts": "technical survey",
+    "bac": "battle area clearance",
+    "eore": "explosive ordnance risk education",
+}
 _NOT_SAFE = "Only the national authority releases land; what is not in the plan is not known to be safe."
 
 
@@ -109,6 +115,9 @@ def _by_year(plan: "Plan") -> list[str]:
         what = ", ".join(f"{n:,} {a}" for a, n in counts.items() if n)
         money = f" {rows['cost_usd'].sum():,.0f} USD:" if "cost_usd" in rows else ""
         lines.append(f"  {year}:{money} {what}")
+    short = [a for a in _SPELLED if (plan.table["activity"].astype(str) == a).any()]
+    if short:
+        lines.append("  (" + ", ".join(f"{a}: {_SPELLED[a]}" for a in short) + ")")
     return lines
 
 
