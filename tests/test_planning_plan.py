@@ -550,6 +550,21 @@ def test_plan_and_list_are_compared_by_the_same_quantity_and_bonuses_stand_apart
     assert "bonuses" not in str(prioritize(table, [Budget(10)]).against_ranking())
 
 
+def test_floors_that_leave_a_plan_empty_are_named():
+    table = pd.DataFrame(
+        {"hazard_id": list("ab"), "adm1": ["N", "S"], "cost_usd": [5.0, 5.0], "benefit": [3.0, 1.0]}
+    )
+    shut = [Budget(10), LockOut("b"), Share("adm1", at_least=0.1)]
+    assert "nothing is planned because of Share of adm1" in str(prioritize(table, shut))
+    assert "without them 3 could be averted" in str(prioritize(table, shut))
+    assert "nothing is planned because" not in str(
+        prioritize(table, [Budget(10), Share("adm1", at_least=0.1)])
+    )
+    assert "nothing is planned because" not in str(
+        prioritize(table, [Budget(0), Share("adm1", at_least=0.1)])
+    )
+
+
 def test_plans_that_differ_never_carry_the_same_number():
     table = pd.DataFrame({"hazard_id": list("ab"), "cost_usd": [1.0, 1.0], "benefit": [1.0, 1.0]})
     model = build(Listing.of(table), [Budget(1)])

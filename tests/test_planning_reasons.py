@@ -115,6 +115,16 @@ def test_an_area_whose_clearance_no_team_can_do_in_a_year_says_so(two_fields):
     assert "last step alone" not in str(enough)
 
 
+def test_a_limit_of_nothing_and_a_rule_between_areas_are_told_as_what_they_are(two_fields):
+    none = prioritize(two_fields, [Budget(500.0), Capacity({"north": 0.0})], exact=True)
+    assert "clearance takes 1 team-months at least, Capacity north 2027 has none" in none.why("A")
+    first = marking("M", 2027, 1.0, 0.5)
+    table = pd.concat([two_fields, pd.DataFrame([first])], ignore_index=True)
+    after = prioritize(table, [Budget(500.0), After("M", "A")], exact=True)
+    assert after.why("A").endswith(": After M")
+    assert "last step alone" not in str(after)
+
+
 def test_survey_that_averts_nothing_names_the_deadline_it_counts_for():
     table = surveyed(step("A", "nts", 2027, 10.0, 0.0), step("B", "nts", 2027, 10.0, 0.0))
     plan = prioritize(table, [Budget(20.0), Deadline(2027, share=0.5)], exact=True)

@@ -17,10 +17,12 @@ from .engine.solve import SMALL, Solution, load, solve
 from .findings import looked_over
 from .listing import Floats, Ints, Listing, Mask, leads_on
 from .model import Family, Model, build
+from .needed import beyond_amounts
 from .plan import Plan
 from .reasons import reasons_of
 from .rules.complete import Complete
 from .rules.limits import Budget, Rule, listed
+from .rules.shares import Share
 
 _SAME = 1e-9  # bound and benefit nearer than this share are the same number, rounded differently
 
@@ -91,6 +93,8 @@ def prioritize(
     found = solve(model, gap=0.0 if exact else gap, seconds=seconds)
     if found is None:
         raise explain(listing, given, seconds=seconds)
+    if not found.taken.any():
+        advice = [*advice, *_stopped_by_floors(listing, given, seconds)]
     return checked_plan(options, model, found, advice)
 
 
@@ -134,7 +138,7 @@ def checked_plan(options: pd.DataFrame, model: Model, found: Solution, advice: l
         tell=partial(reasons_of, model, found),
         notes=tuple(
             dict.fromkeys(
-                (*notes_of(options), *model.notes, *advice, *_never(listing, found), *_afterthoughts(table))
+                (*notes_of(options), *model.notes, *advice, *_never(model, found), *_afterthoughts(table))
             )
         ),
         checked=check.passed(table, model.rules),
@@ -152,13 +156,32 @@ def _bonuses(table: pd.DataFrame, options: pd.DataFrame, rules: Sequence[Any]) -
     return pd.DataFrame(rows, columns=["rule", "what", "bonus"]).astype({"bonus": float})
 
 
-def _never(listing: Listing, found: Solution) -> list[Note]:
-    """Count the hazards whose last step is in every year more than a limit allows."""
+def _stopped_by_floors(listing: Listing, rules: Sequence[Rule], seconds: float) -> list[Note]:
+    """Say where it is floors that leave a plan empty: of nothing, every part is nothing, and is kept."""
+    others = [rule for rule in rules if not isinstance(rule, Share)]
+    if len(others) == len(rules):
+        return []
+    free = solve(build(listing, others), gap=0.01, seconds=seconds)
+    if free is None or free.benefit <= 0:
+        return []
+    floors = listed(sorted({rule.title for rule in rules if isinstance(rule, Share)}))
+    text = (
+        f"nothing is planned because of {floors}: no work keeps these shares, as where they ask for work "
+        f"the other rules allow none; without them {free.benefit:.3g} could be averted. Lower the shares, or "
+        "allow work there"
+    )
+    return [Note("plan", "advice", text)]
+
+
+def _never(model: Model, found: Solution) -> list[Note]:
+    """Count the hazards whose last step is in every year more than money or teams allow."""
     if found.too_large is None or not found.too_large.any():
         return []
+    listing = model.listing
     closing = (listing.src != listing.dst) & ~leads_on(listing)
+    large = np.flatnonzero(closing & found.too_large)
     last, fits = (np.zeros(len(listing.hazard_ids), bool) for _ in range(2))
-    last[listing.hazard[closing]] = True
+    last[listing.hazard[large[beyond_amounts(model, large)]]] = True
     fits[listing.hazard[closing & ~found.too_large]] = True
     never = np.flatnonzero(last & ~fits)
     if not len(never):

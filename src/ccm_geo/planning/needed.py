@@ -128,27 +128,34 @@ def _too_much(model: Model, options: Ints) -> Iterator[tuple[int, str]]:
     listing = model.listing
     share, place, row = (np.full(len(options), fill) for fill in (0.0, -1, -1))
     for number, family in enumerate(model.families):
-        most, of = _room(family)
-        held = family.key[options] >= 0
-        key = family.key[options][held]
-        part = np.zeros(len(options))
-        part[held] = family.coef[options][held] / np.maximum(most[key], 1e-300)
+        part, of = _part_of_limit(family, options)
         worse = part > share
-        share[worse], place[worse] = part[worse], number
-        row[held] = np.where(worse[held], of[key], row[held])
+        share[worse], place[worse], row[worse] = part[worse], number, of[worse]
     order = np.lexsort((share, listing.hazard[options]))
     first = np.unique(listing.hazard[options][order], return_index=True)[1]
     for k in order[first][place[order[first]] >= 0].tolist():
         family, option = model.families[place[k]], options[k]
+        if not family.column:  # a rule between areas, without an amount
+            yield int(listing.hazard[option]), model.rules[family.rule].title
+            continue
         frame, limit = listing.frame, float(family.upper[row[k]])
         what = str(frame["activity" if "activity" in frame else "option_id"].iloc[option])
-        unit, takes = measured_in(family.column), few(float(share[k]) * limit)
-        told = f"{what} takes {takes} {unit} at least, {family.labels[row[k]]} has {few(limit)}"
-        yield int(listing.hazard[option]), told
+        takes = few(float(family.coef[option] * family.pattern[family.key[option], row[k]]))
+        told = f"{what} takes {takes} {measured_in(family.column)} at least, {family.labels[row[k]]} has "
+        yield int(listing.hazard[option]), told + (few(limit) if limit > 0 else "none")
 
 
-def _room(family: Family) -> tuple[Floats, Ints]:
-    """Give for each key how much of it the tightest row allows that everything adds to, and that row."""
+def beyond_amounts(model: Model, options: Ints) -> Mask:
+    """Say which options are by themselves more than the money or the teams that a limit allows."""
+    out = np.zeros(len(options), bool)
+    for family in model.families:
+        if family.column:
+            out |= _part_of_limit(family, options)[0] > 1 + _SLACK
+    return out
+
+
+def _part_of_limit(family: Family, options: Ints) -> tuple[Floats, Ints]:
+    """Give the share that each option takes of its tightest row to which everything adds, and that row."""
     entries = family.pattern.tocoo()
     key, row = entries.coords
     adds = np.asarray(family.pattern.min(axis=0).todense()).ravel() >= 0
@@ -156,5 +163,7 @@ def _room(family: Family) -> tuple[Floats, Ints]:
     key, row, room = key[kept], row[kept], family.upper[row[kept]] / entries.data[kept]
     order = np.lexsort((-room, key))  # the last one written to a key is its tightest row
     most, of = np.full(family.pattern.shape[0], np.inf), np.full(family.pattern.shape[0], -1)
-    most[key[order]], of[key[order]] = room[order], row[order]
-    return most, of
+    most[key[order]], of[key[order]] = np.maximum(room[order], 1e-300), row[order]
+    own = np.maximum(family.key[options], 0)
+    held = (family.key[options] >= 0) & (family.coef[options] > 0)
+    return np.where(held, family.coef[options] / most[own], 0.0), np.where(held, of[own], -1)
