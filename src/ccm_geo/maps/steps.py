@@ -10,6 +10,7 @@ import pandas as pd
 from ccm_geo.errors import DataError
 from ccm_geo.maps.payload import Column, Ints, coded, measured
 from ccm_geo.maps.scene import Parts
+from ccm_geo.planning.reasons import without_option
 
 
 def chosen_steps(facts: gpd.GeoDataFrame, plan: Any) -> pd.DataFrame:
@@ -88,11 +89,13 @@ def _add_sums(parts: Parts, plan: Any, steps: pd.DataFrame, words: Mapping[str, 
 
 
 def _add_reasons(parts: Parts, facts: gpd.GeoDataFrame, plan: Any) -> list[str]:
+    """Add the plan's reasons, and for hazards without an option why there was none."""
     reasons = getattr(plan, "reasons", None)
     if reasons is None or "reason" not in reasons:
         return []
     by_id = reasons["reason"].copy()
     by_id.index = by_id.index.astype(str)
     told = by_id[~by_id.index.duplicated()].reindex(facts["hazard_id"].astype(str))
-    lists, parts.columns["plan_reason"] = coded(told)
+    told.index = facts.index
+    lists, parts.columns["plan_reason"] = coded(told.where(told.notna(), without_option(facts)))
     return lists
