@@ -226,6 +226,27 @@ def test_the_slider_shows_what_is_done_by_each_year(plan_page):
     assert "2029" in text_of(plan_page, "#ccm-year-now")
 
 
+def test_land_is_told_in_hectares_and_what_surveys_will_find_as_an_expectation(browser, tmp_path):
+    facts = hazards().assign(area_m2=2_503_394.0)
+    plan = planned(facts)
+    plan.table = plan.table.assign(
+        cancelled_m2=[0, 878_530_000, 0, 0, 0], cleared_m2=[30_000, 749_500, 0, 0, 0]
+    )
+    page = opened(browser, map_plan(facts, plan), tmp_path / "plan.html")
+    totals = page.execute_script(
+        "return [...document.querySelectorAll('#ccm-totals li')].map((n) => n.textContent)"
+    )
+    assert totals[1:3] == [
+        "about 87,900 ha expected to be cancelled by non-technical survey",
+        "78.0 ha to be cleared",
+    ]
+    page.execute_script("ccmPage.select(11, true)")
+    told = text_of(page, "#ccm-card-body")
+    assert "about 87,900 ha expected to be cancelled by non-technical survey, 75.0 ha to be cleared" in told
+    assert "250.3 ha" in told
+    assert "km" not in told
+
+
 def test_areas_are_found_by_id_or_name_with_the_keyboard_alone(plan_page):
     from selenium.webdriver.common.keys import Keys  # noqa: PLC0415 - only where a browser is at hand
 

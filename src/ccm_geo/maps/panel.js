@@ -47,7 +47,8 @@
       return number(value, { maximumFractionDigits: digits, minimumFractionDigits: Math.min(digits, 1) });
     };
     const short = { notation: "compact", compactDisplay: "long", maximumSignificantDigits: 3 };
-    const area = (m2) => (m2 >= 1e6 ? `${figure(m2 / 1e6, 2)} km\u00b2` : `${figure(m2 / 1e4, m2 < 1e5 ? 2 : 1)} ha`);
+    const hectares = (m2) => `${figure(m2 / 1e4, m2 < 1e5 ? 2 : m2 < 1e7 ? 1 : 0)} ha`; // one unit, as in the workbook
+    const roughly = (m2) => `${number(m2 / 1e4, { maximumSignificantDigits: 3 })} ha`;
     const say = (key, values = {}) =>
       words[key].replace(/\{(\w+)\}/g, (all, name) => (name in values ? values[name] : all));
     return {
@@ -57,7 +58,8 @@
       areas: (n) => (n === 1 ? say("areas_one") : say("areas", { n: number(n) })),
       /* A quantity of one of the plan's sums or of one measure. */
       amount(kind, value, brief = false) {
-        if (kind.unit === "m2") return inOrder(area(value));
+        if (kind.about && value) return free(say("about_amount", { amount: roughly(value) }));
+        if (kind.unit === "m2") return inOrder(hectares(value));
         const told = brief && value >= 1e6 ? number(value, short) : figure(value, kind.digits);
         return free(kind.unit ? `${told} ${kind.unit}` : told);
       },

@@ -12,6 +12,8 @@ from ccm_geo.maps.payload import Column, Ints, coded, measured
 from ccm_geo.maps.scene import Parts
 from ccm_geo.planning.reasons import without_option
 
+_EXPECTED = ("cancelled_m2", "reduced_m2")
+
 
 def chosen_steps(facts: gpd.GeoDataFrame, plan: Any) -> pd.DataFrame:
     """Give the chosen options with the row of facts that each is about, by row and year.
@@ -70,7 +72,10 @@ def add_steps(
 
 
 def _add_sums(parts: Parts, plan: Any, steps: pd.DataFrame, words: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Add what every step gives; released land by kind, never as one sum called cleared."""
+    """Add what every step gives; released land by kind, never as one sum called cleared.
+
+    What survey will cancel and reduce is an expectation until somebody has been there: told as ``about``.
+    """
     relative = getattr(plan, "benefit_unit", "") == "relative"
     told = (
         ("cancelled_m2", words["cancelled"], "m2", 0),
@@ -83,7 +88,7 @@ def _add_sums(parts: Parts, plan: Any, steps: pd.DataFrame, words: Mapping[str, 
     for key, _, _, digits in there:
         parts.columns[f"event_{key}"] = measured(steps[key], digits=digits)
     return [
-        {"key": key, "label": label, "unit": unit, "digits": min(digits, 1)}
+        {"key": key, "label": label, "unit": unit, "digits": min(digits, 1), "about": key in _EXPECTED}
         for key, label, unit, digits in there
     ]
 

@@ -13,6 +13,7 @@ DISCLAIMER = (
 
 WORDS = {
     "about": "About this map",
+    "about_amount": "about {amount}",
     "activities": "Activities",
     "activity_bac": "battle area clearance",
     "activity_clearance": "clearance",
@@ -26,10 +27,10 @@ WORDS = {
     "averted": "accidents averted over the horizon",
     "blank": "Blank is not safe: no record means no information, not that there are no explosives.",
     "by_year": "by end of {year}",
-    "cancelled": "cancelled by non-technical survey",
+    "cancelled": "expected to be cancelled by non-technical survey",
     "cha": "Confirmed hazardous area (CHA)",
     "class_of": "Class",
-    "cleared": "cleared",
+    "cleared": "to be cleared",
     "close": "Close",
     "closed": "Closed in the record",
     "color_by": "Color by",
@@ -93,7 +94,7 @@ WORDS = {
     "population": "Where people live",
     "rank_of": "rank {rank} of {total}",
     "recorded_as": "Recorded as",
-    "reduced": "reduced by technical survey",
+    "reduced": "expected to be reduced by technical survey",
     "relative": "benefit, in relative units",
     "results": "{n} results",
     "roads": "Roads",
@@ -122,7 +123,7 @@ WORDS = {
     "view_outlines": "Outlines are the recorded areas.",
     "view_shade": "Shade: number of areas that are {classes}. Dots: the first {n}. Specks: all others.",
     "year": "Year",
-    "year_plan": "Year of the plan",
+    "year_plan": "First year of work",
 }
 """English texts; ``{...}`` are filled in by the page."""
 
