@@ -26,6 +26,19 @@ NAMES = [
     "حقل ألغام",
     "Žepče north",
 ]
+GROUND = """
+const data = [...document.querySelectorAll(".leaflet-ccm-ground-pane canvas")].map((canvas) => {
+  const frame = canvas.getBoundingClientRect();
+  const at = ccmPage.map.latLngToContainerPoint(arguments[0]).subtract([frame.left, frame.top])
+    .add([ccmPage.map.getContainer().getBoundingClientRect().left, 0]);
+  if (at.x < 0 || at.y < 0 || at.x >= frame.width - 16 || at.y >= frame.height - 16) return [];
+  const k = canvas.width / frame.width;
+  return [...canvas.getContext("2d").getImageData(at.x * k, at.y * k, 16 * k, 16 * k).data];
+}).flat();
+const colors = new Set();
+for (let i = 0; i < data.length; i += 4) colors.add(data.slice(i, i + 4).join());
+return [...colors];
+"""
 DRAWN = """
 const wanted = arguments[0].map((color) => [1, 3, 5].map((at) => parseInt(color.slice(at, at + 2), 16)));
 const seen = wanted.map(() => 0);
@@ -245,6 +258,107 @@ def test_land_is_told_in_hectares_and_what_surveys_will_find_as_an_expectation(b
     assert "about 87,900 ha expected to be cancelled by non-technical survey, 75.0 ha to be cleared" in told
     assert "250.3 ha" in told
     assert "km" not in told
+
+
+def hover(page, lat, lon):
+    """Point at a place and give the lines of what appears there."""
+    return page.execute_async_script(
+        """
+        const [lat, lon, done] = arguments;
+        const latlng = L.latLng(lat, lon), containerPoint = ccmPage.map.latLngToContainerPoint(latlng);
+        ccmPage.map.fire("mousemove", {latlng, containerPoint, originalEvent: {target: document.body}});
+        requestAnimationFrame(() => requestAnimationFrame(() => {
+          const tip = document.querySelector(".ccm-tip");
+          done(tip.hidden ? null : [...tip.children].map((line) => line.textContent));
+        }));
+        """,
+        lat,
+        lon,
+    )
+
+
+def in_rows(count=800):
+    """Give many areas close together, half of them in the second district: the map opens with the shade."""
+    facts = hazards(count)
+    lon, lat = np.divmod(np.arange(count), 20)
+    corners = np.column_stack([102.0 + lon * 0.006, 17.0 + lat * 0.006])
+    corners[count // 2 :, 0] += 0.6
+    return facts.set_geometry([shapely.box(x, y, x + 0.002, y + 0.002) for x, y in corners], crs=4326)
+
+
+def three_districts():
+    """Give a district with work, one with records alone, one without any record."""
+    edges = zip([101.9, 102.4, 102.9], [102.4, 102.9, 103.1], strict=True)
+    bands = [shapely.box(west, 16.9, east, 17.3) for west, east in edges]
+    return gpd.GeoDataFrame({"adm2": ["Worked", "Recorded", "Blank"]}, geometry=bands, crs=4326)
+
+
+@pytest.fixture
+def shaded_page(browser, tmp_path):
+    facts = in_rows()
+    yield opened(browser, map_plan(facts, planned(facts), admin=three_districts()), tmp_path / "shaded.html")
+    assert told_to_the_console(browser) == []
+
+
+def test_a_district_tells_its_recorded_areas_and_how_many_are_worked_on(shaded_page):
+    assert shaded_page.execute_script("return ccmPage.model.level()") == "shade"
+    assert hover(shaded_page, 17.2, 102.3) == [
+        "Worked",
+        "Worked on in the plan: 4 of 400 recorded areas",
+        "Closed or handed over in the record: 20",
+    ]
+    assert hover(shaded_page, 17.2, 102.5)[1] == "Worked on in the plan: 0 of 400 recorded areas"
+    assert hover(shaded_page, 17.2, 103.0) == ["Blank", "No record, so nothing is known"]
+    shaded_page.execute_script(
+        "const s = document.getElementById('ccm-year'); s.value = 0; s.dispatchEvent(new Event('input'))"
+    )
+    assert hover(shaded_page, 17.2, 102.3)[1] == "Worked on by the end of 2027: 2 of 400 recorded areas"
+
+
+def test_a_map_of_scores_tells_the_recorded_areas_of_a_district(browser, tmp_path):
+    facts = in_rows().assign(status="open")
+    scores = score(facts[["hazard_id", "people_near"]], RISK)
+    page = opened(browser, map_scores(facts, scores, admin=three_districts()), tmp_path / "scores.html")
+    name, recorded, shade = hover(page, 17.2, 102.3)
+    counted = int((scores["class"].astype(str).str.contains("high").to_numpy()[:400]).sum())
+    assert (name, recorded) == ("Worked", "400 recorded areas")
+    assert shade == f"In the shade: {counted} under \u201cvery high\u201d and \u201chigh\u201d"
+
+
+def test_records_without_work_never_look_like_no_record(shaded_page):
+    worked, recorded, blank = (
+        shaded_page.execute_script(GROUND, place) for place in ([17.2, 102.3], [17.2, 102.5], [17.2, 103.0])
+    )
+    assert len(worked) == 1
+    assert len(recorded) > 2
+    assert len(blank) == 1
+    assert not {*worked, *blank} & set(recorded)
+    assert worked != blank
+    told = text_of(shaded_page, "#ccm-unshaded")
+    assert told == "Recorded areas, none worked onBlank: no record, so nothing is known"
+
+
+def test_the_sentence_names_what_the_shade_counts_in_every_view(shaded_page):
+    def told(view):
+        shaded_page.execute_script(
+            "const p = document.getElementById('ccm-view'); p.value = arguments[0];"
+            "p.dispatchEvent(new Event('change'))",
+            view,
+        )
+        return text_of(shaded_page, "#ccm-level").split(". ")[0]
+
+    names = shaded_page.execute_script(
+        "return [...document.getElementById('ccm-view').options].map((o) => o.textContent)"
+    )
+    sentences = dict(zip(names, map(told, range(len(names))), strict=True))
+    assert sentences["First year of work"] == "Shade: number of areas worked on in the plan"
+    assert sentences["Activities"] == "Shade: number of areas worked on in the plan"
+    assert sentences["Class"] == "Shade: number of areas under \u201cvery high\u201d and \u201chigh\u201d"
+    told(0)
+    shaded_page.execute_script("document.querySelector('[data-entry=\"0\"]').click()")
+    assert text_of(shaded_page, "#ccm-level").startswith(
+        "Shade: number of areas under \u201c2028\u201d and \u201c2029\u201d."
+    )
 
 
 def test_areas_are_found_by_id_or_name_with_the_keyboard_alone(plan_page):

@@ -94,6 +94,7 @@ def _legend(frame: Frame, w: Mapping[str, str]) -> str:
 <p class="ccm-tools"><span id="ccm-shown"></span><button id="ccm-all" type="button">{w["show_all"]}</button>
 <button id="ccm-none" type="button">{w["hide_all"]}</button></p>
 <p id="ccm-level" class="ccm-quiet" role="status"></p><div id="ccm-shade" class="ccm-shade"></div>
+<ul id="ccm-unshaded" class="ccm-legend"></ul>
 {_density(w) if frame.density else ""}
 <p class="ccm-blank">{w["blank"]}</p></section>
 """

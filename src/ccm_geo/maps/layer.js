@@ -320,5 +320,5 @@ const ccm = (() => {
     return made;
   }
 
-  return { map, unpack, shapes, dots, inside, Tiles, trace, sheet, drawOutlines, hit, mercatorX, mercatorY, toLatLng };
+  return { map, unpack, shapes, dots, inside, Tiles, trace, hatch, sheet, drawOutlines, hit, mercatorX, mercatorY, toLatLng };
 })();
