@@ -361,6 +361,18 @@ def test_the_sentence_names_what_the_shade_counts_in_every_view(shaded_page):
     )
 
 
+def test_specks_have_the_color_of_their_class(browser, tmp_path):
+    people = np.where(np.arange(800) < 60, 1e5, 0.0)  # the first are all "very high", the rest "very low"
+    facts = in_rows().assign(status="open", people_near=people)
+    scores = score(facts[["hazard_id", "people_near"]], RISK)
+    page = opened(browser, map_scores(facts, scores, admin=three_districts()), tmp_path / "specks.html")
+    assert page.execute_script("return ccmPage.model.level()") == "shade"
+    page.execute_script("document.querySelector('[data-entry=\"0\"]').click()")
+    very_high, *_, very_low = page.execute_script(DRAWN, RAMP)
+    assert very_high == 0
+    assert very_low > 200
+
+
 def test_areas_are_found_by_id_or_name_with_the_keyboard_alone(plan_page):
     from selenium.webdriver.common.keys import Keys  # noqa: PLC0415 - only where a browser is at hand
 

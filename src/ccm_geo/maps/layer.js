@@ -214,7 +214,7 @@ const ccm = (() => {
   function stamp(entry, radius, k, halo) {
     const key = [entry.color, entry.kind, radius.toFixed(2), k.toFixed(2), halo].join(" ");
     if (!stamps.has(key)) {
-      const half = Math.ceil(radius + (halo ? 2.4 : 1) * k);
+      const half = Math.ceil(radius + (halo ? 2.4 : 0.5) * k);
       const size = 2 * half + 1;
       const canvas = Object.assign(document.createElement("canvas"), { width: size, height: size });
       const pen = canvas.getContext("2d", { willReadFrequently: true });
@@ -226,8 +226,8 @@ const ccm = (() => {
       pen.fill();
       pen.lineWidth = (radius < 2 * k ? 0.6 : 0.9) * k;
       // around a small pale dot a black rim would make it look dark
-      pen.strokeStyle = halo || entry.kind !== "fill" ? paint.line : darker(entry.color);
-      if (entry.kind !== "speck") pen.stroke();
+      pen.strokeStyle = halo || !["fill", "speck"].includes(entry.kind) ? paint.line : darker(entry.color);
+      pen.stroke();
       stamps.set(key, { half, size, pixels: pen.getImageData(0, 0, size, size).data });
     }
     return stamps.get(key);

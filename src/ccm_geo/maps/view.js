@@ -163,7 +163,12 @@
       const grown = Math.max(0, model.zoom - Math.max(fit, content.levels.dots - 1));
       return Math.min(4.2, (model.total < 600 ? 3.2 : 1.7) + 0.55 * grown);
     };
-    const speck = { color: `rgba(70, 46, 66, ${Math.min(0.75, 45 / Math.sqrt(model.total))})`, kind: "speck" };
+    const speckSize = 1.2;
+    const specks = new Map(); // of each line of a legend
+    const speckOf = (entry) => {
+      if (!specks.has(entry)) specks.set(entry, { color: entry.color, kind: "speck" });
+      return specks.get(entry);
+    };
     const grouped = (rows) => {
       const groups = model.entries().map(() => []);
       for (const i of rows) if (model.shown(i)) groups[model.now[i]].push(i);
@@ -175,9 +180,12 @@
       const entries = model.entries();
       const sheet = ccm.sheet(ctx, tile);
       const near = hazards.at.find(tile.reach(8));
-      // where the country view shows the first areas only, every other one stays visible as a speck
-      if (drawn === "shade") sheet.dots(hazards, near.filter(model.shown), speck, 0.9);
-      let groups = grouped(drawn === "shade" ? content.top : near);
+      let groups = grouped(near);
+      if (drawn === "shade") {
+        // the country view shows the first areas only; every other one stays visible as a speck
+        for (let e = groups.length - 1; e >= 0; e--) sheet.dots(hazards, groups[e], speckOf(entries[e]), speckSize);
+        groups = grouped(content.top);
+      }
       if (drawn === "outlines") {
         groups = grouped(hazards.area.find(tile.reach(8)));
         for (let e = groups.length - 1; e >= 0; e--) {

@@ -133,7 +133,7 @@ WORDS = {
     "usd": "USD",
     "view_dots": "Each dot is one area.",
     "view_outlines": "Outlines are the recorded areas.",
-    "view_shade": "Dots: the first {n}. Specks: all others.",
+    "view_shade": "Dots: the first {n}. Specks: all others. Both have the colors of the legend.",
     "year": "Year",
     "year_plan": "First year of work",
 }
