@@ -361,6 +361,28 @@ def test_the_sentence_names_what_the_shade_counts_in_every_view(shaded_page):
     )
 
 
+def test_nothing_of_the_map_is_told_through_a_button_that_lies_on_it(shaded_page):
+    told = shaded_page.execute_async_script("""
+        const [done, {map}] = [arguments[0], ccmPage];
+        const button = document.querySelector(".leaflet-control-zoom-in");
+        const {left, top} = button.getBoundingClientRect();
+        const under = map.mouseEventToContainerPoint({clientX: left + 9, clientY: top + 9});
+        map.panBy(map.latLngToContainerPoint([17.2, 102.3]).subtract(under), {animate: false});
+        const tip = document.querySelector(".ccm-tip");
+        const seen = [];
+        const over = (node) => {
+          const at = {bubbles: true, clientX: left + 9, clientY: top + 9};
+          node.dispatchEvent(new MouseEvent("mousemove", at));
+          requestAnimationFrame(() => requestAnimationFrame(() => {
+            seen.push(!tip.hidden);
+            if (seen.length === 1) over(button); else done(seen);
+          }));
+        };
+        over(map.getContainer());
+    """)
+    assert told == [True, False]
+
+
 def test_specks_have_the_color_of_their_class(browser, tmp_path):
     people = np.where(np.arange(800) < 60, 1e5, 0.0)  # the first are all "very high", the rest "very low"
     facts = in_rows().assign(status="open", people_near=people)
@@ -457,11 +479,21 @@ def test_on_a_phone_the_map_has_room_and_the_panel_opens_over_it(browser, tmp_pa
         {"width": 390, "height": 800, "deviceScaleFactor": 2, "mobile": True},
     )
     try:
-        page = opened(browser, map_plan(facts, planned(facts), title="Phone"), tmp_path / "phone.html")
+        plan = planned(facts)
+        plan.placeholder = True
+        page = opened(browser, map_plan(facts, plan, title="Phone"), tmp_path / "phone.html")
         size = page.execute_script("const b = ccmPage.map.getSize(); return [b.x, b.y]")
         assert size[0] == 390
         assert size[1] > 500
         assert page.execute_script("return document.documentElement.scrollWidth") <= 390
+        for selector in (".ccm-warning", ".ccm-blank"):
+            top, bottom, left, right = page.execute_script(
+                "const b = document.querySelector(arguments[0]).getBoundingClientRect();"
+                "return [b.top, b.bottom, b.left, b.right]",
+                selector,
+            )
+            assert 0 < top < bottom < 300
+            assert 0 <= left < right <= 390
         page.execute_script("document.getElementById('ccm-toggle').click()")
         assert (
             page.execute_script("return getComputedStyle(document.getElementById('ccm-body')).display")

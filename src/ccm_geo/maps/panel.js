@@ -356,8 +356,9 @@
     map.getContainer().append(tip);
     let asked = 0;
 
-    function hover({ latlng, containerPoint: { x, y } }) {
-      const { row, part } = view.under(latlng);
+    const above = ".leaflet-control, .leaflet-popup"; // what lies on the map is not the map
+    function hover({ latlng, containerPoint: { x, y }, originalEvent: { target } }) {
+      const { row, part } = target.closest(above) ? { row: -1, part: -1 } : view.under(latlng);
       map.getContainer().style.cursor = row >= 0 ? "pointer" : "";
       tip.hidden = row < 0 && part < 0;
       if (tip.hidden) return;
