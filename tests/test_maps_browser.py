@@ -395,6 +395,20 @@ def test_specks_have_the_color_of_their_class(browser, tmp_path):
     assert very_low > 200
 
 
+def test_crowded_specks_show_every_class_as_often_as_it_is(browser, tmp_path):
+    people = np.where(np.random.default_rng(3).random(800) < 0.5, 1e5, 0.0)  # "very high" or "very low"
+    facts = in_rows().assign(status="open", people_near=people)
+    corners = shapely.bounds(facts.geometry)[:, :2] / [1, 2] + [0, 8.5]  # closer than specks are wide
+    facts = facts.set_geometry([shapely.box(x, y, x + 0.001, y + 0.001) for x, y in corners], crs=4326)
+    scores = score(facts[["hazard_id", "people_near"]], RISK)
+    page = opened(browser, map_scores(facts, scores, admin=three_districts()), tmp_path / "specks.html")
+    assert page.execute_script("return ccmPage.model.level()") == "shade"
+    page.execute_script("ccmPage.model.content.top.length = 0; ccmPage.model.tally()")
+    page.execute_script("document.querySelector('#ccm-all').click()")
+    very_high, *_, very_low = page.execute_script(DRAWN, RAMP)
+    assert very_low == pytest.approx(very_high, rel=0.25)
+
+
 def test_areas_are_found_by_id_or_name_with_the_keyboard_alone(plan_page):
     from selenium.webdriver.common.keys import Keys  # noqa: PLC0415 - only where a browser is at hand
 

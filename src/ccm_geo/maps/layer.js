@@ -224,7 +224,7 @@ const ccm = (() => {
       if (halo) { pen.lineWidth = 3.4 * k; pen.strokeStyle = "rgba(255,255,255,.9)"; pen.stroke(); }
       pen.fillStyle = entry.kind === "hatch" ? "#f4f4f4" : paint.fill;
       pen.fill();
-      pen.lineWidth = (radius < 2 * k ? 0.6 : 0.9) * k;
+      pen.lineWidth = entry.kind === "speck" ? 0.5 * radius : (radius < 2 * k ? 0.6 : 0.9) * k;
       // around a small pale dot a black rim would make it look dark
       pen.strokeStyle = halo || !["fill", "speck"].includes(entry.kind) ? paint.line : darker(entry.color);
       pen.stroke();
@@ -259,6 +259,13 @@ const ccm = (() => {
       dots(hazards, rows, entry, radius, halo = false) {
         const one = stamp(entry, radius * tile.k * tile.ratio, tile.k * tile.ratio, halo);
         for (const i of rows) press(one, tile.px(hazards.at.x[i]) * tile.ratio, tile.py(hazards.at.y[i]) * tile.ratio);
+      },
+      /* Each in the color of its own line, in no order of lines: where they crowd, each shows as often as it is. */
+      specks(hazards, rows, entries, lineOf, radius) {
+        const size = radius * tile.k * tile.ratio;
+        const ones = entries.map(({ color }) => stamp({ color, kind: "speck" }, size, tile.k * tile.ratio, false));
+        const { x, y } = hazards.at;
+        for (const i of rows) press(ones[lineOf[i]], tile.px(x[i]) * tile.ratio, tile.py(y[i]) * tile.ratio);
       },
       lay() {
         if (spare.canvas.width !== size) spare.canvas.width = spare.canvas.height = size;

@@ -163,11 +163,11 @@
       const grown = Math.max(0, model.zoom - Math.max(fit, content.levels.dots - 1));
       return Math.min(4.2, (model.total < 600 ? 3.2 : 1.7) + 0.55 * grown);
     };
-    const speckSize = 1.2;
-    const specks = new Map(); // of each line of a legend
-    const speckOf = (entry) => {
-      if (!specks.has(entry)) specks.set(entry, { color: entry.color, kind: "speck" });
-      return specks.get(entry);
+    /* Specks are as large as the room that each has on the screen, within what an eye can tell. */
+    const room = (ccm.mercatorX(east) - ccm.mercatorX(west)) * (ccm.mercatorY(south) - ccm.mercatorY(north));
+    const speckSize = () => {
+      const side = 256 * 2 ** model.zoom * Math.sqrt(room / Math.max(1, model.total));
+      return Math.max(0.6, Math.min(1.2, 0.17 * side));
     };
     const grouped = (rows) => {
       const groups = model.entries().map(() => []);
@@ -180,12 +180,9 @@
       const entries = model.entries();
       const sheet = ccm.sheet(ctx, tile);
       const near = hazards.at.find(tile.reach(8));
-      let groups = grouped(near);
-      if (drawn === "shade") {
-        // the country view shows the first areas only; every other one stays visible as a speck
-        for (let e = groups.length - 1; e >= 0; e--) sheet.dots(hazards, groups[e], speckOf(entries[e]), speckSize);
-        groups = grouped(content.top);
-      }
+      // where the country view shows the first areas only, every other one stays visible as a speck
+      if (drawn === "shade") sheet.specks(hazards, near.filter(model.shown), entries, model.now, speckSize());
+      let groups = grouped(drawn === "shade" ? content.top : near);
       if (drawn === "outlines") {
         groups = grouped(hazards.area.find(tile.reach(8)));
         for (let e = groups.length - 1; e >= 0; e--) {
