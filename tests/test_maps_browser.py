@@ -518,6 +518,23 @@ def test_on_a_phone_the_map_has_room_and_the_panel_opens_over_it(browser, tmp_pa
         browser.set_window_size(before["width"], before["height"])
 
 
+def test_on_a_low_screen_the_legend_can_be_reached(browser, tmp_path):
+    facts = hazards()
+    metrics = {"width": 844, "height": 390, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    try:
+        page = opened(browser, map_plan(facts, planned(facts), title="Long " * 20), tmp_path / "low.html")
+        seen = page.execute_script("""
+            const entry = document.querySelector("#ccm-legend button");
+            entry.scrollIntoView({block: "center"});
+            const box = entry.getBoundingClientRect();
+            return entry.contains(document.elementFromPoint(box.left + 9, box.top + 9));
+        """)
+        assert seen
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
 def test_an_empty_plan_and_an_empty_table_open_as_well(browser, tmp_path):
     facts = hazards()
     nothing = planned(facts)
