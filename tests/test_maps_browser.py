@@ -26,6 +26,19 @@ NAMES = [
     "حقل ألغام",
     "Žepče north",
 ]
+GROUND = """
+const data = [...document.querySelectorAll(".leaflet-ccm-ground-pane canvas")].map((canvas) => {
+  const frame = canvas.getBoundingClientRect();
+  const at = ccmPage.map.latLngToContainerPoint(arguments[0]).subtract([frame.left, frame.top])
+    .add([ccmPage.map.getContainer().getBoundingClientRect().left, 0]);
+  if (at.x < 0 || at.y < 0 || at.x >= frame.width - 16 || at.y >= frame.height - 16) return [];
+  const k = canvas.width / frame.width;
+  return [...canvas.getContext("2d").getImageData(at.x * k, at.y * k, 16 * k, 16 * k).data];
+}).flat();
+const colors = new Set();
+for (let i = 0; i < data.length; i += 4) colors.add(data.slice(i, i + 4).join());
+return [...colors];
+"""
 DRAWN = """
 const wanted = arguments[0].map((color) => [1, 3, 5].map((at) => parseInt(color.slice(at, at + 2), 16)));
 const seen = wanted.map(() => 0);
@@ -226,6 +239,176 @@ def test_the_slider_shows_what_is_done_by_each_year(plan_page):
     assert "2029" in text_of(plan_page, "#ccm-year-now")
 
 
+def test_land_is_told_in_hectares_and_what_surveys_will_find_as_an_expectation(browser, tmp_path):
+    facts = hazards().assign(area_m2=2_503_394.0)
+    plan = planned(facts)
+    plan.table = plan.table.assign(
+        cancelled_m2=[0, 878_530_000, 0, 0, 0], cleared_m2=[30_000, 749_500, 0, 0, 0]
+    )
+    page = opened(browser, map_plan(facts, plan), tmp_path / "plan.html")
+    totals = page.execute_script(
+        "return [...document.querySelectorAll('#ccm-totals li')].map((n) => n.textContent)"
+    )
+    assert totals[1:3] == [
+        "about 87,900 ha expected to be cancelled by non-technical survey",
+        "78.0 ha to be cleared",
+    ]
+    page.execute_script("ccmPage.select(11, true)")
+    told = text_of(page, "#ccm-card-body")
+    assert "about 87,900 ha expected to be cancelled by non-technical survey, 75.0 ha to be cleared" in told
+    assert "250.3 ha" in told
+    assert "km" not in told
+
+
+def hover(page, lat, lon):
+    """Point at a place and give the lines of what appears there."""
+    return page.execute_async_script(
+        """
+        const [lat, lon, done] = arguments;
+        const latlng = L.latLng(lat, lon), containerPoint = ccmPage.map.latLngToContainerPoint(latlng);
+        ccmPage.map.fire("mousemove", {latlng, containerPoint, originalEvent: {target: document.body}});
+        requestAnimationFrame(() => requestAnimationFrame(() => {
+          const tip = document.querySelector(".ccm-tip");
+          done(tip.hidden ? null : [...tip.children].map((line) => line.textContent));
+        }));
+        """,
+        lat,
+        lon,
+    )
+
+
+def in_rows(count=800):
+    """Give many areas close together, half of them in the second district: the map opens with the shade."""
+    facts = hazards(count)
+    lon, lat = np.divmod(np.arange(count), 20)
+    corners = np.column_stack([102.0 + lon * 0.006, 17.0 + lat * 0.006])
+    corners[count // 2 :, 0] += 0.6
+    return facts.set_geometry([shapely.box(x, y, x + 0.002, y + 0.002) for x, y in corners], crs=4326)
+
+
+def three_districts():
+    """Give a district with work, one with records alone, one without any record."""
+    edges = zip([101.9, 102.4, 102.9], [102.4, 102.9, 103.1], strict=True)
+    bands = [shapely.box(west, 16.9, east, 17.3) for west, east in edges]
+    return gpd.GeoDataFrame({"adm2": ["Worked", "Recorded", "Blank"]}, geometry=bands, crs=4326)
+
+
+@pytest.fixture
+def shaded_page(browser, tmp_path):
+    facts = in_rows()
+    yield opened(browser, map_plan(facts, planned(facts), admin=three_districts()), tmp_path / "shaded.html")
+    assert told_to_the_console(browser) == []
+
+
+def test_a_district_tells_its_recorded_areas_and_how_many_are_worked_on(shaded_page):
+    assert shaded_page.execute_script("return ccmPage.model.level()") == "shade"
+    assert hover(shaded_page, 17.2, 102.3) == [
+        "Worked",
+        "Worked on in the plan: 4 of 400 recorded areas",
+        "Closed or handed over in the record: 20",
+    ]
+    assert hover(shaded_page, 17.2, 102.5)[1] == "Worked on in the plan: 0 of 400 recorded areas"
+    assert hover(shaded_page, 17.2, 103.0) == ["Blank", "No record, so nothing is known"]
+    shaded_page.execute_script(
+        "const s = document.getElementById('ccm-year'); s.value = 0; s.dispatchEvent(new Event('input'))"
+    )
+    assert hover(shaded_page, 17.2, 102.3)[1] == "Worked on by the end of 2027: 2 of 400 recorded areas"
+
+
+def test_a_map_of_scores_tells_the_recorded_areas_of_a_district(browser, tmp_path):
+    facts = in_rows().assign(status="open")
+    scores = score(facts[["hazard_id", "people_near"]], RISK)
+    page = opened(browser, map_scores(facts, scores, admin=three_districts()), tmp_path / "scores.html")
+    name, recorded, shade = hover(page, 17.2, 102.3)
+    counted = int((scores["class"].astype(str).str.contains("high").to_numpy()[:400]).sum())
+    assert (name, recorded) == ("Worked", "400 recorded areas")
+    assert shade == f"In the shade: {counted} under \u201cvery high\u201d and \u201chigh\u201d"
+
+
+def test_records_without_work_never_look_like_no_record(shaded_page):
+    worked, recorded, blank = (
+        shaded_page.execute_script(GROUND, place) for place in ([17.2, 102.3], [17.2, 102.5], [17.2, 103.0])
+    )
+    assert len(worked) == 1
+    assert len(recorded) > 2
+    assert len(blank) == 1
+    assert not {*worked, *blank} & set(recorded)
+    assert worked != blank
+    told = text_of(shaded_page, "#ccm-unshaded")
+    assert told == "Recorded areas, none worked onBlank: no record, so nothing is known"
+
+
+def test_the_sentence_names_what_the_shade_counts_in_every_view(shaded_page):
+    def told(view):
+        shaded_page.execute_script(
+            "const p = document.getElementById('ccm-view'); p.value = arguments[0];"
+            "p.dispatchEvent(new Event('change'))",
+            view,
+        )
+        return text_of(shaded_page, "#ccm-level").split(". ")[0]
+
+    names = shaded_page.execute_script(
+        "return [...document.getElementById('ccm-view').options].map((o) => o.textContent)"
+    )
+    sentences = dict(zip(names, map(told, range(len(names))), strict=True))
+    assert sentences["First year of work"] == "Shade: number of areas worked on in the plan"
+    assert sentences["Activities"] == "Shade: number of areas worked on in the plan"
+    assert sentences["Class"] == "Shade: number of areas under \u201cvery high\u201d and \u201chigh\u201d"
+    told(0)
+    shaded_page.execute_script("document.querySelector('[data-entry=\"0\"]').click()")
+    assert text_of(shaded_page, "#ccm-level").startswith(
+        "Shade: number of areas under \u201c2028\u201d and \u201c2029\u201d."
+    )
+
+
+def test_nothing_of_the_map_is_told_through_a_button_that_lies_on_it(shaded_page):
+    told = shaded_page.execute_async_script("""
+        const [done, {map}] = [arguments[0], ccmPage];
+        const button = document.querySelector(".leaflet-control-zoom-in");
+        const {left, top} = button.getBoundingClientRect();
+        const under = map.mouseEventToContainerPoint({clientX: left + 9, clientY: top + 9});
+        map.panBy(map.latLngToContainerPoint([17.2, 102.3]).subtract(under), {animate: false});
+        const tip = document.querySelector(".ccm-tip");
+        const seen = [];
+        const over = (node) => {
+          const at = {bubbles: true, clientX: left + 9, clientY: top + 9};
+          node.dispatchEvent(new MouseEvent("mousemove", at));
+          requestAnimationFrame(() => requestAnimationFrame(() => {
+            seen.push(!tip.hidden);
+            if (seen.length === 1) over(button); else done(seen);
+          }));
+        };
+        over(map.getContainer());
+    """)
+    assert told == [True, False]
+
+
+def test_specks_have_the_color_of_their_class(browser, tmp_path):
+    people = np.where(np.arange(800) < 60, 1e5, 0.0)  # the first are all "very high", the rest "very low"
+    facts = in_rows().assign(status="open", people_near=people)
+    scores = score(facts[["hazard_id", "people_near"]], RISK)
+    page = opened(browser, map_scores(facts, scores, admin=three_districts()), tmp_path / "specks.html")
+    assert page.execute_script("return ccmPage.model.level()") == "shade"
+    page.execute_script("document.querySelector('[data-entry=\"0\"]').click()")
+    very_high, *_, very_low = page.execute_script(DRAWN, RAMP)
+    assert very_high == 0
+    assert very_low > 200
+
+
+def test_crowded_specks_show_every_class_as_often_as_it_is(browser, tmp_path):
+    people = np.where(np.random.default_rng(3).random(800) < 0.5, 1e5, 0.0)  # "very high" or "very low"
+    facts = in_rows().assign(status="open", people_near=people)
+    corners = shapely.bounds(facts.geometry)[:, :2] / [1, 2] + [0, 8.5]  # closer than specks are wide
+    facts = facts.set_geometry([shapely.box(x, y, x + 0.001, y + 0.001) for x, y in corners], crs=4326)
+    scores = score(facts[["hazard_id", "people_near"]], RISK)
+    page = opened(browser, map_scores(facts, scores, admin=three_districts()), tmp_path / "specks.html")
+    assert page.execute_script("return ccmPage.model.level()") == "shade"
+    page.execute_script("ccmPage.model.content.top.length = 0; ccmPage.model.tally()")
+    page.execute_script("document.querySelector('#ccm-all').click()")
+    very_high, *_, very_low = page.execute_script(DRAWN, RAMP)
+    assert very_low == pytest.approx(very_high, rel=0.25)
+
+
 def test_areas_are_found_by_id_or_name_with_the_keyboard_alone(plan_page):
     from selenium.webdriver.common.keys import Keys  # noqa: PLC0415 - only where a browser is at hand
 
@@ -310,11 +493,21 @@ def test_on_a_phone_the_map_has_room_and_the_panel_opens_over_it(browser, tmp_pa
         {"width": 390, "height": 800, "deviceScaleFactor": 2, "mobile": True},
     )
     try:
-        page = opened(browser, map_plan(facts, planned(facts), title="Phone"), tmp_path / "phone.html")
+        plan = planned(facts)
+        plan.placeholder = True
+        page = opened(browser, map_plan(facts, plan, title="Phone"), tmp_path / "phone.html")
         size = page.execute_script("const b = ccmPage.map.getSize(); return [b.x, b.y]")
         assert size[0] == 390
         assert size[1] > 500
         assert page.execute_script("return document.documentElement.scrollWidth") <= 390
+        for selector in (".ccm-warning", ".ccm-blank"):
+            top, bottom, left, right = page.execute_script(
+                "const b = document.querySelector(arguments[0]).getBoundingClientRect();"
+                "return [b.top, b.bottom, b.left, b.right]",
+                selector,
+            )
+            assert 0 < top < bottom < 300
+            assert 0 <= left < right <= 390
         page.execute_script("document.getElementById('ccm-toggle').click()")
         assert (
             page.execute_script("return getComputedStyle(document.getElementById('ccm-body')).display")
@@ -323,6 +516,23 @@ def test_on_a_phone_the_map_has_room_and_the_panel_opens_over_it(browser, tmp_pa
     finally:
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
         browser.set_window_size(before["width"], before["height"])
+
+
+def test_on_a_low_screen_the_legend_can_be_reached(browser, tmp_path):
+    facts = hazards()
+    metrics = {"width": 844, "height": 390, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    try:
+        page = opened(browser, map_plan(facts, planned(facts), title="Long " * 20), tmp_path / "low.html")
+        seen = page.execute_script("""
+            const entry = document.querySelector("#ccm-legend button");
+            entry.scrollIntoView({block: "center"});
+            const box = entry.getBoundingClientRect();
+            return entry.contains(document.elementFromPoint(box.left + 9, box.top + 9));
+        """)
+        assert seen
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 def test_an_empty_plan_and_an_empty_table_open_as_well(browser, tmp_path):

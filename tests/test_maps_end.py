@@ -60,7 +60,7 @@ def test_the_view_stands_in_the_page():
     plan = SimpleNamespace(table=chosen(), options=chosen(), reasons=reasons, run_id="r", notes=())
     shown = map_plan(world(), plan)
     assert [view["label"] for view in shown.scene.content["views"]][:3] == [
-        "Year of the plan",
+        "First year of work",
         "Left by the plan",
         "Activities",
     ]

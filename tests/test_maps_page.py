@@ -19,6 +19,7 @@ import shapely
 from ccm_geo.errors import CRSError, DataError, SourceError
 from ccm_geo.maps import WORDS, OfflineMap, map_plan, map_scores
 from ccm_geo.maps.assets import fetched
+from ccm_geo.planning.reasons import without_option
 from ccm_geo.schemas import Note
 from ccm_geo.scoring import RISK, score
 
@@ -413,6 +414,18 @@ def test_a_plan_carries_its_sums_its_reasons_and_its_first_years():
     assert plan["hazards"] == 3
     assert [plan["reasons"][code] for code in columns["plan_reason"][:2]] == ["Because of a", "Because of b"]
     assert columns["plan_first"].tolist() == [0, -1, -1, 0, 1, -1, -1, -1]
+
+
+def test_an_area_without_options_says_why_in_the_words_of_the_workbook():
+    facts = hazards(8, names=["a"])
+    facts.loc[5, "people_near"] = np.nan
+    plan = planned(facts)
+    plan.reasons = plan.reasons.drop(facts["hazard_id"].iloc[[1, 5, 6]])
+    content, columns = content_of(map_plan(facts, plan))
+    told = [content["plan"]["reasons"][code] for code in columns["plan_reason"]]
+    assert told[0] == "Because of a"
+    assert [told[row] for row in (1, 5, 6)] == without_option(facts).iloc[[1, 5, 6]].tolist()
+    assert "people near are not known" in told[5]
 
 
 def test_a_plan_without_scores_takes_risk_from_the_facts():

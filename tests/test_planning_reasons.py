@@ -18,6 +18,7 @@ from ccm_geo.planning import (
     Share,
     prioritize,
 )
+from ccm_geo.planning.reasons import without_option
 
 STATES = {"nts": ("suspected", "confirmed"), "clearance": ("confirmed", "released")}
 
@@ -202,3 +203,34 @@ def test_years_in_a_row_are_told_as_one_span(two_fields):
     plan = prioritize(table, [Budget(73.0)], exact=True)
     assert plan.reasons.loc["B", "activities"] == "marking 2027-2029, marking 2031"
     assert plan.reasons.loc["A", "activities"] == "nts 2027, clearance 2027"
+
+
+def test_hazard_without_an_option_says_what_the_record_lacks():
+    facts = pd.DataFrame(
+        {
+            "status": ["closed", "handed_over", "open", "open", "open", "open", None],
+            "people_near": [None, 5, 5, None, None, 5, None],
+            "accidents_near": [0, 0, 0, 0, 1, 0, None],
+            "area_m2": [10.0, 10.0, None, 10.0, 10.0, 10.0, None],
+            "area_recorded_m2": [None, None, 0.0, None, None, None, 10.0],
+        },
+        index=list("abcdefg"),
+    )
+    told = without_option(facts)
+    assert list(told.index) == list("abcdefg")
+    assert told["a"] == "closed in the record: nothing is planned for it"
+    assert told["b"] == "handed over in the record: nothing is planned for it"
+    assert told["c"] == "no option was offered for it: its area is not known"
+    assert "the people near are not known" in told["d"]
+    assert told["d"] == told["g"]
+    assert told["d"].endswith("that does not make it safe")
+    assert told["e"] == told["f"]
+    assert "see the notes on the data" in told["f"]
+
+
+def test_why_there_was_no_option_is_not_made_up_where_facts_are_few():
+    told = without_option(pd.DataFrame({"hazard_id": ["x"]}))
+    assert told.tolist() == [
+        "no option was offered for it; see the notes on the data (in the workbook: Data problems)"
+    ]
+    assert without_option(pd.DataFrame({"hazard_id": []})).empty

@@ -258,7 +258,7 @@ def test_hazards_left_out_stand_with_their_reason(book):
     rows = {row["hazard_id"]: row for row in rows_of(book, "Not in the plan")}
     assert set(rows) == {"002", "004", "005", "006", "007", "008"}
     assert rows["004"]["reason"] == "because of 004"
-    assert rows["008"]["reason"] == "no option was offered for it; see Data problems"
+    assert rows["008"]["reason"].startswith("no option was offered for it")
     assert rows["002"]["price_gap"] == 0.1
 
 

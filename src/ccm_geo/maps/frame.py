@@ -19,7 +19,7 @@ class Frame:
     title, subtitle, disclaimer
         Any text.
     warning
-        What stands above everything else in the panel; "" for nothing.
+        What must be seen before anything else, also on a phone; "" for nothing.
     words
         All texts of the page.
     sources, notes
@@ -67,11 +67,11 @@ def _panel(frame: Frame, w: Mapping[str, str]) -> str:
 <p id="ccm-found" class="ccm-quiet" role="status"></p></div>
 <button id="ccm-toggle" type="button" aria-expanded="false"
  aria-controls="ccm-body">{w["show_panel"]}</button>
-</div>
+{_warning(frame)}<p class="ccm-blank">{w["blank"]}</p></div>
 <div id="ccm-body" class="ccm-body" tabindex="0" role="group" aria-label="{w["legend"]}">
 <p id="ccm-trouble" class="ccm-trouble" hidden>{w["old_browser"]}</p>
 <p class="ccm-loading">{w["loading"]}</p>
-{_warning(frame)}{_years(w, frame.years)}{_legend(frame, w)}
+{_years(w, frame.years)}{_legend(frame, w)}
 <section class="ccm-live-only ccm-extra"><h2>{w["also"]}</h2>
 <ul class="ccm-layers">{_layers(frame.layers)}</ul></section>
 <section class="ccm-live-only ccm-extra"><h2>{w["first_list"]}</h2>
@@ -94,8 +94,8 @@ def _legend(frame: Frame, w: Mapping[str, str]) -> str:
 <p class="ccm-tools"><span id="ccm-shown"></span><button id="ccm-all" type="button">{w["show_all"]}</button>
 <button id="ccm-none" type="button">{w["hide_all"]}</button></p>
 <p id="ccm-level" class="ccm-quiet" role="status"></p><div id="ccm-shade" class="ccm-shade"></div>
-{_density(w) if frame.density else ""}
-<p class="ccm-blank">{w["blank"]}</p></section>
+<ul id="ccm-unshaded" class="ccm-legend"></ul>
+{_density(w) if frame.density else ""}</section>
 """
 
 

@@ -214,7 +214,7 @@ const ccm = (() => {
   function stamp(entry, radius, k, halo) {
     const key = [entry.color, entry.kind, radius.toFixed(2), k.toFixed(2), halo].join(" ");
     if (!stamps.has(key)) {
-      const half = Math.ceil(radius + (halo ? 2.4 : 1) * k);
+      const half = Math.ceil(radius + (halo ? 2.4 : 0.5) * k);
       const size = 2 * half + 1;
       const canvas = Object.assign(document.createElement("canvas"), { width: size, height: size });
       const pen = canvas.getContext("2d", { willReadFrequently: true });
@@ -224,10 +224,10 @@ const ccm = (() => {
       if (halo) { pen.lineWidth = 3.4 * k; pen.strokeStyle = "rgba(255,255,255,.9)"; pen.stroke(); }
       pen.fillStyle = entry.kind === "hatch" ? "#f4f4f4" : paint.fill;
       pen.fill();
-      pen.lineWidth = (radius < 2 * k ? 0.6 : 0.9) * k;
+      pen.lineWidth = entry.kind === "speck" ? 0.5 * radius : (radius < 2 * k ? 0.6 : 0.9) * k;
       // around a small pale dot a black rim would make it look dark
-      pen.strokeStyle = halo || entry.kind !== "fill" ? paint.line : darker(entry.color);
-      if (entry.kind !== "speck") pen.stroke();
+      pen.strokeStyle = halo || !["fill", "speck"].includes(entry.kind) ? paint.line : darker(entry.color);
+      pen.stroke();
       stamps.set(key, { half, size, pixels: pen.getImageData(0, 0, size, size).data });
     }
     return stamps.get(key);
@@ -259,6 +259,13 @@ const ccm = (() => {
       dots(hazards, rows, entry, radius, halo = false) {
         const one = stamp(entry, radius * tile.k * tile.ratio, tile.k * tile.ratio, halo);
         for (const i of rows) press(one, tile.px(hazards.at.x[i]) * tile.ratio, tile.py(hazards.at.y[i]) * tile.ratio);
+      },
+      /* Each in the color of its own line, in no order of lines: where they crowd, each shows as often as it is. */
+      specks(hazards, rows, entries, lineOf, radius) {
+        const size = radius * tile.k * tile.ratio;
+        const ones = entries.map(({ color }) => stamp({ color, kind: "speck" }, size, tile.k * tile.ratio, false));
+        const { x, y } = hazards.at;
+        for (const i of rows) press(ones[lineOf[i]], tile.px(x[i]) * tile.ratio, tile.py(y[i]) * tile.ratio);
       },
       lay() {
         if (spare.canvas.width !== size) spare.canvas.width = spare.canvas.height = size;
@@ -320,5 +327,5 @@ const ccm = (() => {
     return made;
   }
 
-  return { map, unpack, shapes, dots, inside, Tiles, trace, sheet, drawOutlines, hit, mercatorX, mercatorY, toLatLng };
+  return { map, unpack, shapes, dots, inside, Tiles, trace, hatch, sheet, drawOutlines, hit, mercatorX, mercatorY, toLatLng };
 })();

@@ -80,12 +80,15 @@ class Legend:
         Which line every area belongs to, shape ``(areas,)``.
     later
         Line for an area whose first year is still to come; None where years play no part.
+    planned
+        Whether the lines that the districts' shade counts are all areas that the plan works on.
     """
 
     label: str
     entries: Sequence[Entry]
     codes: Ints
     later: int | None = None
+    planned: bool = False
 
 
 def add_legends(parts: Parts, legends: Sequence[Legend | None]) -> None:
@@ -94,7 +97,12 @@ def add_legends(parts: Parts, legends: Sequence[Legend | None]) -> None:
     for place, legend in enumerate(there):
         parts.columns[f"view_{place}"] = Column(numbers=legend.codes)
     parts.content["views"] = [
-        {"label": one.label, "entries": [asdict(entry) for entry in one.entries], "later": one.later}
+        {
+            "label": one.label,
+            "entries": [asdict(entry) for entry in one.entries],
+            "later": one.later,
+            "planned": one.planned,
+        }
         for one in there
     ]
 
@@ -149,7 +157,7 @@ def year_legend(first: Ints, years: Sequence[int], closed: Ints, words: Mapping[
     entries.append(Entry(label=words["not_in_plan"], color=_NOT_PLANNED))
     codes = np.where(first >= 0, first, len(entries) - 1)
     legend = _with_closed(words["year_plan"], entries, codes, closed, words)
-    return replace(legend, later=len(years))
+    return replace(legend, later=len(years), planned=True)
 
 
 def activity_legend(steps: pd.DataFrame, closed: Ints, words: Mapping[str, str]) -> Legend | None:
@@ -169,7 +177,7 @@ def activity_legend(steps: pd.DataFrame, closed: Ints, words: Mapping[str, str])
     at = {name: place for place, name in enumerate(shown)}
     codes = np.full(len(closed), len(entries) - 1, dtype=np.int64)
     codes[list(done)] = [at.get(name, len(shown)) for name in done.values()]
-    return _with_closed(words["activities"], entries, codes, closed, words)
+    return replace(_with_closed(words["activities"], entries, codes, closed, words), planned=True)
 
 
 def end_legend(steps: pd.DataFrame, closed: Ints, words: Mapping[str, str]) -> Legend | None:

@@ -47,17 +47,18 @@
       return number(value, { maximumFractionDigits: digits, minimumFractionDigits: Math.min(digits, 1) });
     };
     const short = { notation: "compact", compactDisplay: "long", maximumSignificantDigits: 3 };
-    const area = (m2) => (m2 >= 1e6 ? `${figure(m2 / 1e6, 2)} km\u00b2` : `${figure(m2 / 1e4, m2 < 1e5 ? 2 : 1)} ha`);
+    const hectares = (m2) => `${figure(m2 / 1e4, m2 < 1e5 ? 2 : m2 < 1e7 ? 1 : 0)} ha`; // one unit, as in the workbook
+    const roughly = (m2) => `${number(m2 / 1e4, { maximumSignificantDigits: 3 })} ha`;
     const say = (key, values = {}) =>
       words[key].replace(/\{(\w+)\}/g, (all, name) => (name in values ? values[name] : all));
     return {
       figure, say,
       count: (value) => number(value),
       list: (texts) => new Intl.ListFormat(language).format(texts),
-      areas: (n) => (n === 1 ? say("areas_one") : say("areas", { n: number(n) })),
       /* A quantity of one of the plan's sums or of one measure. */
       amount(kind, value, brief = false) {
-        if (kind.unit === "m2") return inOrder(area(value));
+        if (kind.about && value) return free(say("about_amount", { amount: roughly(value) }));
+        if (kind.unit === "m2") return inOrder(hectares(value));
         const told = brief && value >= 1e6 ? number(value, short) : figure(value, kind.digits);
         return free(kind.unit ? `${told} ${kind.unit}` : told);
       },
@@ -67,7 +68,7 @@
   function open(map, model) {
     const { content, plan, total } = model;
     const { words } = content;
-    const { figure, count, say, list, areas, amount } = telling(content);
+    const { figure, count, say, list, amount } = telling(content);
     const view = ccm.view(map, model);
 
     const score = content.score && {
@@ -116,9 +117,11 @@
     /* Says in one sentence what this zoom shows, with the key to the shade. */
     function sentence() {
       const drawn = model.level();
-      byId("ccm-level").replaceChildren(free(drawn === "shade" ? shadeSentence() : say(`view_${drawn}`)));
+      const shading = drawn === "shade" && !model.off.has("shade");
+      const told = say(`view_${drawn}`, { n: count(content.top.length) });
+      byId("ccm-level").replaceChildren(free(shading ? `${shadeSentence()} ${told}` : told));
       const bar = byId("ccm-shade");
-      bar.hidden = drawn !== "shade" || !model.steps.length;
+      bar.hidden = !shading || !model.steps.length;
       bar.replaceChildren(...model.steps.map((least, s) => {
         const most = (model.steps[s + 1] ?? Infinity) - 1;
         const told = most === Infinity ? "+" : most > least ? `\u2013${count(most)}` : "";
@@ -126,15 +129,49 @@
         box.style.setProperty("--color", model.shadeOf(least));
         return box;
       }));
+      unshaded(shading);
       const people = byId("ccm-density");
       if (people) people.hidden = drawn === "shade" || model.off.has("population");
     }
 
+    /* The lines that the shade counts, by name, as they stand in the legend. */
+    function shadeClasses() {
+      const labels = [...model.focused()].map((e) => say("shade_quoted", { label: model.entries()[e].label }));
+      return list(labels.length < 5 ? labels : [...labels.slice(0, 3), say("shade_more", { n: labels.length - 3 })]);
+    }
+
+    const whole = () => model.until() === plan.years.length - 1;
     function shadeSentence() {
-      const labels = [...model.focused()].map((e) => model.entries()[e].label);
-      const named = labels.length > 3 ? say("shade_shown") : list(labels);
-      const classes = model.legend().later == null ? named : say("shade_planned");
-      return say("view_shade", { classes, n: count(content.top.length) });
+      if (!model.planned()) return say("shade_classes", { classes: shadeClasses() });
+      return whole() ? say("shade_planned") : say("shade_planned_by", { year: plan.years[model.until()] });
+    }
+
+    /* Says what districts without a shade are: recorded areas that it does not count, or no record at all. */
+    function unshaded(shading) {
+      const blank = { kind: "fill", color: "#faf9f6" };
+      const lines = [
+        model.recorded.some((n, i) => n && !model.perDistrict[i])
+          && [model.unshaded, say(model.planned() ? "shade_none_planned" : "shade_none")],
+        model.recorded.some((n) => !n) && [blank, say("shade_blank")],
+      ];
+      byId("ccm-unshaded").hidden = !shading;
+      byId("ccm-unshaded").replaceChildren(...lines.filter(Boolean).map(([entry, label]) =>
+        make("li", { class: "ccm-entry" }, swatch(entry), make("span", { class: "ccm-label" }, free(label)))));
+    }
+
+    /* What stands beside the pointer of a district: how many areas are recorded there, and what the shade counts. */
+    function districtLines(i) {
+      const [n, total] = [count(model.perDistrict[i]), count(model.recorded[i])];
+      if (!model.recorded[i]) return [say("district_blank")];
+      const recorded = model.recorded[i] === 1 ? say("recorded_one") : say("recorded", { n: total });
+      const lines = [recorded];
+      if (plan && plan.years.length) {
+        const values = { n: count(model.worked[i]), total, year: plan.years[model.until()] };
+        lines[0] = say(whole() ? "district_planned" : "district_planned_by", values);
+      }
+      if (!model.planned()) lines.push(say("district_shade_counts", { n, classes: shadeClasses() }));
+      if (model.finished[i]) lines.push(say("district_finished", { n: count(model.finished[i]) }));
+      return lines;
     }
 
     // ---- years ----------------------------------------------------------------------------------------------------
@@ -319,14 +356,16 @@
     map.getContainer().append(tip);
     let asked = 0;
 
-    function hover({ latlng, containerPoint: { x, y } }) {
-      const { row, part } = view.under(latlng);
+    const above = ".leaflet-control, .leaflet-popup"; // what lies on the map is not the map
+    function hover({ latlng, containerPoint: { x, y }, originalEvent: { target } }) {
+      const { row, part } = target.closest(above) ? { row: -1, part: -1 } : view.under(latlng);
       map.getContainer().style.cursor = row >= 0 ? "pointer" : "";
       tip.hidden = row < 0 && part < 0;
       if (tip.hidden) return;
       const lines = row >= 0
         ? [make("strong", {}, ...title(row)), make("span", {}, free(model.entries()[model.now[row]].label))]
-        : [make("strong", {}, free(content.districts.names[part])), make("span", {}, areas(model.perDistrict[part]))];
+        : [make("strong", {}, free(content.districts.names[part])),
+          ...districtLines(part).map((line) => make("span", {}, free(line)))];
       tip.replaceChildren(...lines);
       const size = map.getSize();
       const left = Math.min(x + 14, size.x - tip.offsetWidth - 6);

@@ -10,6 +10,9 @@ import pandas as pd
 from ccm_geo.errors import DataError
 from ccm_geo.maps.payload import Column, Ints, coded, measured
 from ccm_geo.maps.scene import Parts
+from ccm_geo.planning.reasons import without_option
+
+_EXPECTED = ("cancelled_m2", "reduced_m2")
 
 
 def chosen_steps(facts: gpd.GeoDataFrame, plan: Any) -> pd.DataFrame:
@@ -69,7 +72,10 @@ def add_steps(
 
 
 def _add_sums(parts: Parts, plan: Any, steps: pd.DataFrame, words: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Add what every step gives; released land by kind, never as one sum called cleared."""
+    """Add what every step gives; released land by kind, never as one sum called cleared.
+
+    What survey will cancel and reduce is an expectation until somebody has been there: told as ``about``.
+    """
     relative = getattr(plan, "benefit_unit", "") == "relative"
     told = (
         ("cancelled_m2", words["cancelled"], "m2", 0),
@@ -82,17 +88,19 @@ def _add_sums(parts: Parts, plan: Any, steps: pd.DataFrame, words: Mapping[str, 
     for key, _, _, digits in there:
         parts.columns[f"event_{key}"] = measured(steps[key], digits=digits)
     return [
-        {"key": key, "label": label, "unit": unit, "digits": min(digits, 1)}
+        {"key": key, "label": label, "unit": unit, "digits": min(digits, 1), "about": key in _EXPECTED}
         for key, label, unit, digits in there
     ]
 
 
 def _add_reasons(parts: Parts, facts: gpd.GeoDataFrame, plan: Any) -> list[str]:
+    """Add the plan's reasons, and for hazards without an option why there was none."""
     reasons = getattr(plan, "reasons", None)
     if reasons is None or "reason" not in reasons:
         return []
     by_id = reasons["reason"].copy()
     by_id.index = by_id.index.astype(str)
     told = by_id[~by_id.index.duplicated()].reindex(facts["hazard_id"].astype(str))
-    lists, parts.columns["plan_reason"] = coded(told)
+    told.index = facts.index
+    lists, parts.columns["plan_reason"] = coded(told.where(told.notna(), without_option(facts)))
     return lists

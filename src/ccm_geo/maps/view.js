@@ -1,6 +1,7 @@
 /* What is shown at each moment (the model), and how it is drawn on the map (the view). */
 (() => {
   "use strict";
+  const UNSHADED = "#c3cad2"; // hatches districts with recorded areas of which the shade counts none
   const SHADES = ["#e7edf3", "#cfdbe7", "#adc1d5", "#85a2bf", "#5c82a7"];
 
   /* The page's data and state: which legend, which year, what is filtered out, what is chosen. */
@@ -20,6 +21,7 @@
       now: new Int32Array(total), // line of the legend under which each area is drawn
       counts: [], // areas of each line
       perDistrict: new Int32Array(0), steps: [], // what the districts' shade says
+      unshaded: { kind: "hatch", color: UNSHADED },
     };
 
     model.legend = () => content.views[model.view];
@@ -39,6 +41,25 @@
       return new Set(wanted.length ? wanted : seen);
     };
 
+    /* Whether the shade counts just what the plan works on; by which year, where years play a part. */
+    model.planned = () => {
+      const { planned, entries } = model.legend();
+      const counted = entries.map((entry, e) => e).filter((e) => entries[e].focus);
+      return planned && counted.length > 0 && !counted.some((e) => model.hidden[model.view].has(e));
+    };
+    model.until = () => (model.legend().later == null ? plan.years.length - 1 : model.year);
+
+    /* What is recorded in a district, whatever is filtered out: all areas, those that the plan works on until
+       the year shown, and those that the record calls closed or handed over. */
+    const finished = content.views[0].entries.map((entry) => entry.kind === "hatch");
+    const within = (wanted) => {
+      const counted = new Int32Array(model.districts ? model.districts.count : 0);
+      for (let i = 0; i < total; i++) if (district && district[i] >= 0 && wanted(i)) counted[district[i]]++;
+      return counted;
+    };
+    model.recorded = within(() => true);
+    model.finished = within((i) => finished[codes[0][i]]);
+
     model.tally = () => {
       const later = model.legend().later ?? -1;
       const now = codes[model.view].slice();
@@ -48,9 +69,8 @@
       for (let i = 0; i < total; i++) model.counts[now[i]]++;
       if (!model.districts) return;
       const focus = model.focused();
-      const counted = new Int32Array(model.districts.count);
-      for (let i = 0; i < total; i++) if (district[i] >= 0 && focus.has(now[i])) counted[district[i]]++;
-      model.perDistrict = counted;
+      const counted = model.perDistrict = within((i) => focus.has(now[i]));
+      if (plan) model.worked = within((i) => firstYear[i] >= 0 && firstYear[i] <= model.until());
       if (!model.steps.length) model.steps = steps(counted); // they stay, so that years and filters compare
     };
 
@@ -95,7 +115,8 @@
         ctx.beginPath();
         ccm.trace(ctx, tile, districts, i, true);
         const counted = shading ? model.perDistrict[i] : 0;
-        ctx.fillStyle = counted ? model.shadeOf(counted) : "rgba(255,255,255,.45)";
+        const bare = shading && model.recorded[i] ? ccm.hatch(ctx, model.unshaded.color) : "rgba(255,255,255,.45)";
+        ctx.fillStyle = counted ? model.shadeOf(counted) : bare;
         ctx.fill("evenodd");
         if (model.off.has("districts")) continue;
         ctx.strokeStyle = "#9aa1aa";
@@ -142,7 +163,12 @@
       const grown = Math.max(0, model.zoom - Math.max(fit, content.levels.dots - 1));
       return Math.min(4.2, (model.total < 600 ? 3.2 : 1.7) + 0.55 * grown);
     };
-    const speck = { color: `rgba(70, 46, 66, ${Math.min(0.75, 45 / Math.sqrt(model.total))})`, kind: "speck" };
+    /* Specks are as large as the room that each has on the screen, within what an eye can tell. */
+    const room = (ccm.mercatorX(east) - ccm.mercatorX(west)) * (ccm.mercatorY(south) - ccm.mercatorY(north));
+    const speckSize = () => {
+      const side = 256 * 2 ** model.zoom * Math.sqrt(room / Math.max(1, model.total));
+      return Math.max(0.6, Math.min(1.2, 0.17 * side));
+    };
     const grouped = (rows) => {
       const groups = model.entries().map(() => []);
       for (const i of rows) if (model.shown(i)) groups[model.now[i]].push(i);
@@ -155,7 +181,7 @@
       const sheet = ccm.sheet(ctx, tile);
       const near = hazards.at.find(tile.reach(8));
       // where the country view shows the first areas only, every other one stays visible as a speck
-      if (drawn === "shade") sheet.dots(hazards, near.filter(model.shown), speck, 0.9);
+      if (drawn === "shade") sheet.specks(hazards, near.filter(model.shown), entries, model.now, speckSize());
       let groups = grouped(drawn === "shade" ? content.top : near);
       if (drawn === "outlines") {
         groups = grouped(hazards.area.find(tile.reach(8)));

@@ -18,6 +18,16 @@ _NO_HARM = (
     "not in the plan: the data show nobody within reach and no accident, so no option averts anything that "
     "they can show; that does not make it safe"
 )
+_NO_PEOPLE = (
+    "no option was offered for it: the people near are not known, so no harm can be expected from the data; "
+    "that does not make it safe"
+)
+_NO_AREA = "no option was offered for it: its area is not known"
+_NOT_OFFERED = "no option was offered for it; see the notes on the data (in the workbook: Data problems)"
+_FINISHED = {
+    "closed": "closed in the record: nothing is planned for it",
+    "handed_over": "handed over in the record: nothing is planned for it",
+}
 _EDGE = 1e-9  # share of a benefit that is rounding
 _COLUMNS = ["chosen", "activities", "first_year", "last_year", "reason", "price_gap"]
 
@@ -67,6 +77,44 @@ def reasons_of(model: Model, found: Solution) -> pd.DataFrame:
         },
         index=pd.Index(listing.hazard_ids, name="hazard_id"),
     )[_COLUMNS]
+
+
+def without_option(facts: pd.DataFrame) -> "pd.Series[str]":
+    """Say why no option was offered for a hazard, as far as the facts show it.
+
+    Meant for the hazards that `reasons_of` does not name; for all others the words mean nothing.
+
+    Parameters
+    ----------
+    facts
+        Hazards; ``status``, ``people_near``, ``accidents_near``, ``area_m2`` and ``area_recorded_m2`` are
+        used where there.
+
+    Returns
+    -------
+    pandas.Series
+        Words on the index of facts.
+
+    Examples
+    --------
+    >>> facts = pd.DataFrame({"status": ["closed", "open"], "people_near": [5, 5], "area_m2": [1.0, None]})
+    >>> without_option(facts).tolist()
+    ['closed in the record: nothing is planned for it', 'no option was offered for it: its area is not known']
+    """
+    status = facts["status"] if "status" in facts else pd.Series("", index=facts.index)
+    told = status.astype(str).map(_FINISHED)
+    areas = [_number(facts, name) for name in ("area_m2", "area_recorded_m2") if name in facts]
+    measured = np.logical_or.reduce([area > 0 for area in areas]) if areas else np.ones(len(facts), bool)
+    people = "people_near" in facts
+    unseen = people & np.isnan(_number(facts, "people_near")) & ~(_number(facts, "accidents_near") > 0)
+    open_ = np.select([~measured, unseen], [_NO_AREA, _NO_PEOPLE], _NOT_OFFERED)
+    return told.where(told.notna(), open_)
+
+
+def _number(facts: pd.DataFrame, name: str) -> Floats:
+    if name not in facts:
+        return np.full(len(facts), np.nan)
+    return pd.to_numeric(facts[name]).to_numpy(dtype=float, na_value=np.nan)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,7 @@ from ccm_geo.errors import DataError, SourceError
 from ccm_geo.files import replace_atomically
 from ccm_geo.planning import AdaptivePlan, GoalPlan, Halt, HaltCosts, Plan
 from ccm_geo.planning.activities import sources_table
+from ccm_geo.planning.reasons import without_option
 from ccm_geo.schemas import Note, describe, notes_of
 from ccm_geo.scoring import Score
 
@@ -300,7 +301,7 @@ def _not_in_plan(plan: Plan, facts: pd.DataFrame, scores: Mapping[str, pd.DataFr
     table = pd.concat(
         [table, plain[there(plain, ("people_near", "accidents_near", "arrivals", "area_m2"))]], axis=1
     )
-    table = table.assign(reason=said["reason"].where(said["reason"].notna(), _without_option(facts)))
+    table = table.assign(reason=said["reason"].where(said["reason"].notna(), without_option(facts)))
     if "price_gap" in said:
         table = table.assign(price_gap=said["price_gap"])
     left = table[~chosen].assign(_open=said["chosen"].notna())
@@ -310,15 +311,6 @@ def _not_in_plan(plan: Plan, facts: pd.DataFrame, scores: Mapping[str, pd.DataFr
         "Hazards on which the plan does nothing, and what would bring them in. Not in the plan is not safe."
     )
     return Sheet(name="Not in the plan", table=left, about=about)
-
-
-def _without_option(facts: pd.DataFrame) -> "pd.Series[Any]":
-    words = {
-        "closed": "closed in the record: nothing is planned for it",
-        "handed_over": "handed over in the record: nothing is planned for it",
-    }
-    status = facts["status"] if "status" in facts else pd.Series("", index=facts.index)
-    return status.map(words).fillna("no option was offered for it; see Data problems")
 
 
 def _problems(notes: Sequence[Note]) -> Sheet:
