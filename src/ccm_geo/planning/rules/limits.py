@@ -19,6 +19,7 @@ from ccm_geo.planning.listing import Floats, Listing, Mask, Where, matching
 from ccm_geo.planning.model import Compiled, Family
 from ccm_geo.schemas import Note
 
+_HALF_A_CENT = 0.005  # USD; what is planned comes within a tenth of a cent of a limit, at most
 _FEW = 6  # regions that one line can hold
 GIVEN = 1e-6  # a knob turned by less than this is not turned
 
@@ -369,10 +370,9 @@ def total(amounts: Iterable[float]) -> float:
 
 
 def exceeds(amounts: pd.Series, limit: float) -> bool:
-    """Say whether amounts add up to more than a limit: to the cent where they are money."""
-    if str(amounts.name).endswith("_usd"):
-        return sum(round(100 * a) for a in amounts) > round(100 * limit + 1e-4)
-    return total(amounts) > limit + 1e-9 * max(abs(limit), 1.0)
+    """Say whether amounts add up to more than a limit; of money, half a cent in all is rounding."""
+    slack = _HALF_A_CENT if str(amounts.name).endswith("_usd") else 1e-9 * max(abs(limit), 1.0)
+    return total(amounts) > limit + slack
 
 
 def rows_where(table: pd.DataFrame, where: Any) -> pd.DataFrame:
