@@ -1,10 +1,13 @@
 """What rules refuse and what they count: fractions of a cent, years, regions, values that are none."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from ccm_geo.planning import Budget, prioritize, priority_curve
+from ccm_geo import DataError, PlanError
+from ccm_geo.planning import Budget, Capacity, LockIn, prioritize, priority_curve
 
 
 def fields():
@@ -57,3 +60,67 @@ def test_a_cent_too_much_is_a_fault_and_less_than_half_of_one_is_rounding():
     assert Budget(1000.004).faults(spent, spent) == ["Budget: 1,000.01 of 1,000.00"]
     assert Budget(1000.01).faults(spent, spent) == []
     assert Budget(1000).faults(spent.assign(cost_usd=[500.0, 500.004]), spent) == []
+
+
+# --- teams of years and regions that match nothing
+
+
+def test_years_of_teams_may_be_text():
+    text = Capacity({"north": {"2028": 7, "2027": 12}, "south": 5})
+    assert text == Capacity({"north": {2027: 12, 2028: 7}, "south": 5})
+    assert Capacity({"2027": 12}, by=None) == Capacity({2027: 12}, by=None)
+
+
+@pytest.mark.parametrize(
+    ("teams", "message"),
+    [
+        (lambda: Capacity({"north": {2037: 12}, "south": 5}), "Capacity north: there are no options in 2037"),
+        (lambda: Capacity({2037: 12}, by=None), "no options in 2037; options cover 2027 to 2029"),
+        (lambda: Capacity({"north": {"next": 12}}), "'next' is no calendar year"),
+        (lambda: Capacity({"north": {2027: 1, "2027": 2}}), "a year stands there twice"),
+    ],
+)
+def test_teams_of_years_that_match_nothing_are_refused(teams, message):
+    with pytest.raises(DataError, match=re.escape(message)):
+        prioritize(fields(), [teams()])
+
+
+def test_teams_by_year_need_options_with_years():
+    table = fields().query("year == 2027").drop(columns="year")
+    with pytest.raises(DataError, match="no column 'year'; give one amount"):
+        prioritize(table, [Capacity({"north": {2027: 12}})])
+    plan = prioritize(table, [Capacity({"north": 6})])
+    assert prioritize(table, plan.rules).table["hazard_id"].tolist() == ["A"]
+
+
+# --- hazards of no region
+
+
+def test_hazards_of_no_region_have_no_teams_and_a_note_says_so():
+    table = fields().assign(adm1=lambda t: t["adm1"].where(t["hazard_id"] != "A"))
+    plan = prioritize(table, [Budget(1e6), Capacity({"north": 0, "south": 0})])
+    assert plan.table.empty
+    (note,) = [n for n in plan.notes if "name no adm1" in n.text]
+    assert note.rows == ("A",)
+    assert "they cannot be planned; fill in adm1 of A" in note.text
+    teams = Capacity({"north": 12, "south": 12})
+    assert set(prioritize(table, [teams]).table["hazard_id"]) == {"B", "C", "D", "E"}
+    (fitted,) = prioritize(table, [teams]).rules
+    assert fitted.faults(table[table["option_id"] == "A 2027"], table) == [
+        "Capacity: 6.00 where no adm1 is named"
+    ]
+
+
+def test_hazards_of_no_region_are_free_where_they_take_no_work_or_teams_work_everywhere():
+    table = fields().assign(adm1=lambda t: t["adm1"].where(t["hazard_id"] != "A"))
+    assert "A" in set(prioritize(table, [Capacity(30, by=None)]).table["hazard_id"])
+    idle = table.assign(team_months=lambda t: t["team_months"].where(t["hazard_id"] != "A", 0.0))
+    plan = prioritize(idle, [Capacity({"north": 0, "south": 0})])
+    assert plan.table["hazard_id"].tolist() == ["A"]
+    assert not [n for n in plan.notes if "name no adm1" in n.text]
+
+
+def test_a_promise_on_a_hazard_of_no_region_names_its_teams():
+    table = fields().assign(adm1=lambda t: t["adm1"].where(t["hazard_id"] != "A"))
+    with pytest.raises(PlanError, match="without adm1"):
+        prioritize(table, [Capacity(12), LockIn("A")])
