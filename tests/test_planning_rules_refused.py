@@ -7,7 +7,15 @@ import pandas as pd
 import pytest
 
 from ccm_geo import DataError, PlanError
-from ccm_geo.planning import Budget, Capacity, LockIn, prioritize, priority_curve
+from ccm_geo.planning import (
+    Budget,
+    Capacity,
+    LockIn,
+    moving_teams,
+    prioritize,
+    priority_curve,
+    visiting_teams,
+)
 
 
 def fields():
@@ -124,3 +132,46 @@ def test_a_promise_on_a_hazard_of_no_region_names_its_teams():
     table = fields().assign(adm1=lambda t: t["adm1"].where(t["hazard_id"] != "A"))
     with pytest.raises(PlanError, match="without adm1"):
         prioritize(table, [Capacity(12), LockIn("A")])
+
+
+# --- teams that move
+
+
+@pytest.mark.parametrize(
+    "teams",
+    [
+        {"north": 12, "south": {2027: 12}},
+        {"north": {2028: 6}, "south": 2},
+        {"north": 4, "south": {"2027": 3, "2029": 3}},
+        {"north": 12},
+    ],
+)
+@pytest.mark.parametrize("season", [None, 6])
+def test_teams_that_may_travel_never_do_less_than_at_home(teams, season):
+    both = visiting_teams(fields(), usd_per_team_month=100.0)
+    at_home = prioritize(fields(), [Capacity(teams, season=season)], exact=True)
+    moving = prioritize(both, moving_teams(teams, season=season), exact=True)
+    assert moving.benefit >= at_home.benefit - 1e-9
+
+
+def test_all_teams_together_are_those_of_the_year_and_those_of_every_year():
+    both = visiting_teams(fields(), usd_per_team_month=100.0)
+    plan = prioritize(both, moving_teams({"north": 12, "south": {2027: 12}}))
+    assert plan.rules[1].amount == {"": {2027: 24.0, 2028: 12.0, 2029: 12.0}}
+    assert prioritize(both, plan.rules).benefit == plan.benefit
+
+
+def test_a_region_without_own_teams_is_not_said_to_see_no_work():
+    both = visiting_teams(fields(), usd_per_team_month=100.0)
+    plan = prioritize(both, moving_teams({"south": 12}))
+    assert "north" in set(plan.table["adm1"])
+    (note,) = [n.text for n in plan.notes if "names no teams for" in n.text]
+    assert note == "Teams at home names no teams for north: no work with teams own is planned there"
+
+
+def test_moving_teams_go_by_region():
+    for amount in (12, {}):
+        with pytest.raises(DataError, match="give team-months by region"):
+            moving_teams(amount)
+    with pytest.raises(DataError, match="usd_per_team_month must be a number of 0 or more, not '5'"):
+        visiting_teams(fields(), usd_per_team_month="5")

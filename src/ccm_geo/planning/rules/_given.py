@@ -36,7 +36,7 @@ def by_year(given: Mapping[Any, float], asker: str) -> dict[int, float]:
         raise DataError(f"{asker}: {wrong[0]!r} is no calendar year; {cure}")
     if len(set(years)) < len(years):
         raise DataError(f"{asker}: a year stands there twice, as a number and as text; give it once")
-    return {y: float(a) for y, a in sorted(zip(years, given.values(), strict=True))}  # type: ignore[type-var, misc]
+    return {y: float(a) for y, a in sorted(zip(years, given.values(), strict=True))}  # type: ignore[misc]
 
 
 def _year(key: Any) -> int | None:
