@@ -8,9 +8,12 @@ import pytest
 
 from ccm_geo import DataError, PlanError
 from ccm_geo.planning import (
+    After,
     Budget,
     Capacity,
+    Finish,
     LockIn,
+    Share,
     moving_teams,
     prioritize,
     priority_curve,
@@ -175,3 +178,69 @@ def test_moving_teams_go_by_region():
             moving_teams(amount)
     with pytest.raises(DataError, match="usd_per_team_month must be a number of 0 or more, not '5'"):
         visiting_teams(fields(), usd_per_team_month="5")
+
+
+# --- shares that leave nothing
+
+
+@pytest.mark.parametrize(
+    ("share", "message"),
+    [
+        (lambda: Share("adm1", at_most=0.3), "ceilings for all 2 values of adm1 add up to 60%"),
+        (lambda: Share("adm1", at_most={"north": 0.5, "south": 0.4}), "at_most=0.5 or more for each"),
+        (
+            lambda: Share("adm1", at_least={"south": 0.4}, at_most={"south": 0.3}),
+            "south is to get at least 0.4 and at most 0.3",
+        ),
+        (lambda: Share("adm1", at_most=0.9, where={"adm1": "north"}), "ceilings for all 1 values"),
+    ],
+)
+def test_shares_that_only_an_empty_plan_keeps_are_refused(share, message):
+    with pytest.raises(PlanError) as error:
+        prioritize(fields(), [Budget(150_000), share()])
+    assert message in " ".join([str(error.value), *error.value.cures])
+
+
+def test_ceilings_that_leave_room_are_kept():
+    for share in (Share("adm1", at_most={"north": 0.6}), Share("adm1", at_most=0.6)):
+        plan = prioritize(fields(), [Budget(150_000), share])
+        spent = plan.table.groupby("adm1")["cost_usd"].sum()
+        assert spent["north"] <= 0.6 * spent.sum() + 0.01
+    blank = fields().assign(adm1=lambda t: t["adm1"].where(t["hazard_id"] != "E"))
+    assert len(prioritize(blank, [Share("adm1", at_most=0.3)]).table)  # E counts in the total only
+
+
+# --- what comes last, and first
+
+
+def test_a_last_year_needs_options_with_years():
+    table = fields().query("year == 2027").drop(columns="year")
+    with pytest.raises(
+        DataError, match="Finish A by 1999: by= is a year but the options have no column 'year'"
+    ):
+        prioritize(table, [Finish("A", by=1999)])
+
+
+def test_what_waits_for_a_hazard_that_is_never_released_is_named():
+    marking = (
+        fields().query("hazard_id == 'A'").assign(activity="marking", state_to="confirmed", benefit=0.01)
+    )
+    table = pd.concat([marking, fields().query("hazard_id != 'A'")], ignore_index=True)
+    plan = prioritize(table, [Budget(1e6), After("A", ["B", "C"])])
+    assert not {"B", "C"} & set(plan.table["hazard_id"])
+    (note,) = [n for n in plan.notes if n.text.startswith("After A")]
+    assert "no option brings A to the last state (done, or not offered), so 2 hazards" in note.text
+    assert note.rows == ("B", "C")
+    assert not [n for n in prioritize(fields(), [After("A", "B")]).notes if n.text.startswith("After")]
+
+
+def test_a_hazard_may_wait_for_columns_with_values():
+    rule = After({"adm1": "south"}, "A")
+    money = Budget({2027: 60_000, 2028: 60_000, 2029: 0})
+    plan = prioritize(fields(), [money, rule], exact=True)
+    when = plan.table.set_index("hazard_id")["year"]
+    assert when["A"] == 2028
+    assert plan.table.loc[plan.table["adm1"] == "south", "year"].min() == 2027
+    assert rule.faults(fields().query("option_id == 'A 2027'"), fields()) == [
+        "After adm1 south: 'A 2027' comes before it"
+    ]
