@@ -11,8 +11,15 @@ from ccm_geo.planning import (
     After,
     Budget,
     Capacity,
+    Compact,
+    Complete,
+    Deadline,
+    Donors,
     Finish,
+    Goal,
+    Grant,
     LockIn,
+    LockOut,
     Share,
     moving_teams,
     prioritize,
@@ -244,3 +251,56 @@ def test_a_hazard_may_wait_for_columns_with_values():
     assert rule.faults(fields().query("option_id == 'A 2027'"), fields()) == [
         "After adm1 south: 'A 2027' comes before it"
     ]
+
+
+# --- values that are none
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Budget({"north": 5}), "Budget: 'north' is no calendar year"),
+        (lambda: Budget({}), "amounts must be numbers of 0 or more"),
+        (lambda: Budget(True), "amounts must be numbers of 0 or more, not True"),
+        (lambda: Budget(1.0, carry_over="no"), "carry_over is True or False, not 'no'"),
+        (lambda: Budget(1e5, where="north"), "where= names columns with their values, not 'north'"),
+        (lambda: Budget(1e5, where=[("adm1", "north")]), "for example where={'adm1': ['P01', 'P02']}"),
+        (lambda: Budget(1e5, of="adm1"), "column 'adm1' of the options does not hold numbers"),
+        (lambda: Budget(1e5, of=["cost_usd"]), "of is the name of one column"),
+        (lambda: Donors(Grant("a", {"first": 5})), "Grant a: 'first' is no calendar year"),
+        (lambda: Donors(Grant("a", 1.0, where="north")), "Grant a: where= names columns"),
+        (lambda: Donors(Grant("a", 1.0, carry_over="no")), "Grant a: carry_over is True or False"),
+        (lambda: Donors(Grant("a", True)), "Grant a: amounts must be numbers"),
+        (lambda: Capacity(5, season="6"), "a season has more than 0 and at most 12 months, not '6'"),
+        (lambda: Capacity(5, of="adm1"), "column 'adm1' of the options does not hold numbers"),
+        (lambda: Capacity(5, by=["adm1"]), "by is the name of one column"),
+        (lambda: After("A", "A"), "first and then are the same"),
+        (lambda: After("A", ("A", "A")), "first and then are the same"),
+        (lambda: After({"hazard_id": ["A", "B"]}, {"hazard_id": "A"}), "then names no other options"),
+        (lambda: After("A", []), "After: then names nothing"),
+        (lambda: After(5, "A"), "After: first is 5; give one hazard id as text, or several in a list"),
+        (lambda: LockIn(5), "LockIn: hazards is 5; give one hazard id"),
+        (lambda: LockIn(None), "LockIn: hazards is None; give one hazard id"),
+        (lambda: LockOut({"adm1": "north"}), "LockOut: hazards is {'adm1': 'north'}"),
+        (lambda: LockOut("A", year=[2027, 2028]), "year is one calendar year, for example 2027, not [2027"),
+        (lambda: Finish(5), "Finish: hazards is 5"),
+        (lambda: Finish("A", by="2028"), "Finish: by is one calendar year, for example 2027, not '2028'"),
+        (lambda: Deadline("2029"), "Deadline: year is one calendar year"),
+        (lambda: Deadline(2029, share="0.7"), "share goes from 0 to 1, not '0.7'"),
+        (lambda: Deadline(2029, where="north"), "Deadline 2029: where= names columns"),
+        (lambda: Share("adm1", at_least="0.2"), "at_least goes from 0 to 1, as numbers, not '0.2'"),
+        (lambda: Share(["adm1"], at_least=0.1), "Share: column is the name of one column"),
+        (lambda: Share("adm1", at_least=0.1, where="north"), "Share of adm1: where= names columns"),
+        (lambda: Compact(("D", "E"), worth=0.1), "'D' is no pair of two hazards; pairs are a list such as"),
+        (lambda: Compact([("D",)], worth=0.1), "('D',) is no pair of two hazards"),
+        (lambda: Compact(5, worth=0.1), "5 is no pair of two hazards"),
+        (lambda: Compact([("D", "E", "x")], worth=0.1), "('D', 'E', 'x') is no pair of two hazards"),
+        (lambda: Compact([("D", "E")], worth=0.1, where="x"), "Compact: where= names columns"),
+        (lambda: Complete("adm1", bonus=1, by_year=[1, 0.8]), "for example {2027: 1, 2028: 0.8}, not [1"),
+        (lambda: Complete(["adm1"], bonus=1), "Complete: column is the name of one column"),
+        (lambda: Goal(tolerance="0.1"), "tolerance is a share from 0 to 1, not '0.1'"),
+    ],
+)
+def test_values_that_are_none_are_refused_with_the_cure(make, message):
+    with pytest.raises(DataError, match=re.escape(message)):
+        prioritize(fields(), [make()])
