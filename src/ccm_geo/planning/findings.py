@@ -269,7 +269,7 @@ def _odd_years(listing: Listing) -> Iterator[Finding]:
 def _odd_money(listing: Listing, rule: Budget) -> Iterator[Finding]:
     amounts = list(rule.amount.values()) if isinstance(rule.amount, Mapping) else [rule.amount]
     money = math.fsum(amounts)
-    if rule.of not in listing.frame:
+    if not _adds_up(listing, rule.of):
         return
     held = _held(listing, rule)
     cost = np.where(held, listing.frame[rule.of].to_numpy(dtype=float), 0.0)
@@ -295,7 +295,7 @@ def _odd_money(listing: Listing, rule: Budget) -> Iterator[Finding]:
 
 
 def _odd_teams(listing: Listing, rule: Capacity) -> Iterator[Finding]:
-    if rule.of not in listing.frame or (rule.by is not None and rule.by not in listing.frame):
+    if not _adds_up(listing, rule.of) or (rule.by is not None and rule.by not in listing.frame):
         return
     held = _held(listing, rule)
     work = np.where(held, listing.frame[rule.of].to_numpy(dtype=float), 0.0)
@@ -387,6 +387,11 @@ def _held(listing: Listing, rule: Any) -> Any:
     if not _fits(listing, rule.where):
         return np.zeros(len(listing.frame), bool)
     return matching(listing.frame, rule.where, rule.title)
+
+
+def _adds_up(listing: Listing, column: str) -> bool:
+    """Say whether a column is there and holds numbers; a misfit is reported by the rule itself."""
+    return column in listing.frame and pd.api.types.is_numeric_dtype(listing.frame[column].dtype)
 
 
 def _fits(listing: Listing, where: Any) -> bool:

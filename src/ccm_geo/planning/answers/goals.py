@@ -21,6 +21,7 @@ from ccm_geo.planning.findings import looked_over
 from ccm_geo.planning.listing import Floats, Listing, Mask, last_states
 from ccm_geo.planning.model import Compiled, Family, Marks, Model, build
 from ccm_geo.planning.plan import Plan
+from ccm_geo.planning.rules._given import is_share
 from ccm_geo.planning.rules.limits import Rule, total
 
 _NOT_SUMS = re.compile(
@@ -64,7 +65,7 @@ class Goal:
         """Refuse what cannot be meant."""
         if self.sense not in ("most", "least") or self.counted not in ("option", "release"):
             raise DataError(f"{self.title}: sense is most or least, counted is option or release")
-        if not 0 <= self.tolerance <= 1:
+        if not is_share(self.tolerance):
             raise DataError(f"{self.title}: tolerance is a share from 0 to 1, not {self.tolerance!r}")
         if _NOT_SUMS.search(self.column.lower()):
             raise DataError(

@@ -1,9 +1,7 @@
 """What it brings to work on neighbors in the same year: shared camps, shared roads, no fence between them."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, replace
-from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -18,6 +16,7 @@ from ccm_geo.planning.listing import Listing, Where, matching
 from ccm_geo.planning.model import Compiled, Pairs
 from ccm_geo.schemas import Note
 
+from ._given import is_amount, require_where
 from .limits import Rule
 
 _SHOWN = 50
@@ -73,11 +72,12 @@ class Compact(Rule):
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant, and give every pair its share of the worth."""
-        if not _amount(self.worth):
+        require_where(self.where, "Compact")
+        if not is_amount(self.worth):
             raise DataError(f"{self.title}: worth must be a number of 0 or more, not {self.worth!r}")
         if (self.pairs is None) == (self.within_m is None):
             raise DataError("Compact: give pairs= or within_m=, one of the two")
-        if self.within_m is not None and not _amount(self.within_m):
+        if self.within_m is not None and not is_amount(self.within_m):
             raise DataError(f"Compact: within_m must be metres of 0 or more, not {self.within_m!r}")
         if self.by is not None and not isinstance(self.pairs, pd.DataFrame):
             raise DataError(f"{self.title}: by= names a column, so pairs must be a table; see neighbors")
@@ -94,12 +94,13 @@ class Compact(Rule):
         """Each pair once, with its share."""
         given = self.pairs if self.pairs is not None else ()
         shares: dict[tuple[str, str], float] = {}
-        for first, second, *more in _from_table(given, self.by) if isinstance(given, pd.DataFrame) else given:
-            share = float(more[0]) if more else 1.0
+        for pair in _from_table(given, self.by) if isinstance(given, pd.DataFrame) else _in_pairs(given):
+            first, second, *more = pair
+            share = more[0] if more else 1.0
             key = (first, second) if str(first) <= str(second) else (second, first)
-            if not _amount(share) or first == second:
+            if not is_amount(share) or first == second:
                 raise DataError(f"{self.title}: {(first, second, *more)!r} is no pair of two hazards")
-            if shares.setdefault(key, share) != share:
+            if shares.setdefault(key, float(share)) != share:
                 raise DataError(f"{self.title}: pair {first!r}, {second!r} stands there with two shares")
         return tuple((a, b, s) for (a, b), s in shares.items())
 
@@ -176,11 +177,13 @@ class Compact(Rule):
         return gained
 
 
-def _amount(value: Any) -> bool:
-    """Say whether a value is a number of 0 or more."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
-        return False
-    return 0.0 <= float(value) < math.inf
+def _in_pairs(given: Sequence[Pair]) -> Sequence[Pair]:
+    pairs = list(given) if np.iterable(given) else [given]
+    wrong = [p for p in pairs if isinstance(p, str) or not np.iterable(p) or len(p) not in (2, 3)]
+    if wrong:
+        cure = "pairs are a list such as [('HA-1', 'HA-2'), ('HA-2', 'HA-3', 0.5)]"
+        raise DataError(f"Compact: {wrong[0]!r} is no pair of two hazards; {cure}")
+    return pairs
 
 
 def _from_table(table: pd.DataFrame, by: str | None) -> list[Pair]:
@@ -240,7 +243,7 @@ def neighbors(hazards: gpd.GeoDataFrame, *, within_m: float = 0.0) -> pd.DataFra
     """
     if "hazard_id" not in hazards:
         raise DataError("neighbors: the hazards have no column 'hazard_id'")
-    if not _amount(within_m):
+    if not is_amount(within_m):
         raise DataError(f"neighbors: within_m must be metres of 0 or more, not {within_m!r}")
     shapes = space.project(hazards, space.study_crs(hazards)).to_numpy()
     blank = shapely.is_missing(shapes) | shapely.is_empty(shapes)

@@ -1,6 +1,5 @@
 """What a community, a road or a municipality brings once its last hazard is dealt with."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, replace
 
@@ -12,6 +11,7 @@ from ccm_geo.planning.listing import Ints, Listing, last_states
 from ccm_geo.planning.model import Compiled, Completion
 from ccm_geo.schemas import Note
 
+from ._given import by_year, is_amount, is_share, require_column
 from .limits import Rule, listed
 from .shares import closes
 
@@ -60,12 +60,20 @@ class Complete(Rule):
 
     def __post_init__(self) -> None:
         """Refuse bonuses that are none, and shares that rise."""
+        require_column(self.column, "Complete", "column")
         given = self.bonus.values() if isinstance(self.bonus, Mapping) else [self.bonus]
-        if not all(isinstance(b, (int, float, np.number)) and b >= 0 and math.isfinite(b) for b in given):
+        if not all(map(is_amount, given)):
             raise DataError(f"{self.title}: bonus must be numbers of 0 or more, not {self.bonus!r}")
-        shares = [s for _, s in sorted((self.by_year or {}).items())]
-        if any(not 0 <= s <= 1 for s in shares) or sorted(shares, reverse=True) != shares:
-            raise DataError(f"{self.title}: by_year holds shares from 0 to 1 that do not rise, not {shares}")
+        if self.by_year is None:
+            return
+        told = "by_year holds shares from 0 to 1 by calendar year"
+        if not isinstance(self.by_year, Mapping) or not all(map(is_share, self.by_year.values())):
+            cure = "for example {2027: 1, 2028: 0.8}"
+            raise DataError(f"{self.title}: {told}, {cure}, not {self.by_year!r}")
+        object.__setattr__(self, "by_year", by_year(self.by_year, self.title))
+        shares = list(self.by_year.values())
+        if sorted(shares, reverse=True) != shares:
+            raise DataError(f"{self.title}: {told} that do not rise, not {shares}")
 
     @property
     def title(self) -> str:

@@ -15,6 +15,7 @@ from ccm_geo.planning.listing import Floats, Listing, Mask, Where, matching
 from ccm_geo.planning.model import Compiled, Family, Marks
 from ccm_geo.schemas import Note
 
+from ._given import is_amount, is_share, require_where, require_year
 from .limits import Rule, rows_where
 from .promises import ByName, named_hazards, with_ids
 from .shares import LAND_RELEASED, amounts_of, closes, closing_steps
@@ -53,6 +54,19 @@ class Finish(ByName):
     def title(self) -> str:
         """Its name in messages and tables."""
         return self.name or f"Finish {self.who}{'' if self.by is None else f' by {self.by}'}"
+
+    def __post_init__(self) -> None:
+        """Refuse what is no year."""
+        super().__post_init__()
+        require_year(self.by, "Finish", "by")
+
+    def fitted(self, listing: Listing, rules: tuple[Rule, ...]) -> tuple["Finish", list[Note]]:  # noqa: ARG002 - as in Rule
+        """Refuse a last year where options have none."""
+        if self.by is not None and "year" not in listing.frame:
+            raise DataError(
+                f"{self.title}: by= is a year but the options have no column 'year'; leave by= out"
+            )
+        return self, []
 
     def compiled(self, listing: Listing, number: int) -> Compiled:
         """One mark, set by last steps in time, that the paths of these hazards must end with."""
@@ -138,9 +152,13 @@ class Deadline(Rule):
         """Refuse what cannot be meant."""
         if self.of not in ("area", "hazards"):
             raise DataError(f"{self.title}: of is 'area' or 'hazards', not {self.of!r}")
-        if not 0 <= self.share <= 1:
+        require_year(self.year, "Deadline", "year")
+        if self.year is None:
+            raise DataError("Deadline: year is the calendar year at whose end it counts, for example 2030")
+        require_where(self.where, self.title)
+        if not is_share(self.share):
             raise DataError(f"{self.title}: share goes from 0 to 1, not {self.share!r}; least= takes m2")
-        if self.least is not None and not (self.least >= 0 and math.isfinite(self.least)):
+        if self.least is not None and not is_amount(self.least):
             raise DataError(f"{self.title}: least must be a number of 0 or more, not {self.least!r}")
 
     @property

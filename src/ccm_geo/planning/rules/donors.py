@@ -23,6 +23,7 @@ from ccm_geo.planning.listing import Floats, Ints, Listing, Mask, Where, matchin
 from ccm_geo.planning.model import Compiled, Family
 from ccm_geo.schemas import Note
 
+from ._given import by_year, is_amount, require_flag, require_where
 from ._pots import Pots
 from .limits import GIVEN, Rule, joined, listed, rows_where
 
@@ -71,10 +72,13 @@ class Grant:
         amounts = self.amount.values() if isinstance(self.amount, Mapping) else [self.amount]
         if not self.name or not isinstance(self.name, str):
             raise DataError(f"Grant: it needs a name, not {self.name!r}")
-        if not all(isinstance(a, (int, float, np.number)) and a >= 0 and math.isfinite(a) for a in amounts):
-            raise DataError(f"Grant {self.name}: amounts must be numbers of 0 or more, not {self.amount!r}")
+        asker = f"Grant {self.name}"
+        if not amounts or not all(map(is_amount, amounts)):
+            raise DataError(f"{asker}: amounts must be numbers of 0 or more, not {self.amount!r}")
+        require_where(self.where, asker)
+        require_flag(self.carry_over, asker, "carry_over")
         if isinstance(self.amount, Mapping):
-            object.__setattr__(self, "amount", {int(y): float(a) for y, a in sorted(self.amount.items())})
+            object.__setattr__(self, "amount", by_year(self.amount, asker))
 
     @property
     def total(self) -> float:

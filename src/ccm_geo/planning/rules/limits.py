@@ -19,6 +19,17 @@ from ccm_geo.planning.listing import Floats, Listing, Mask, Where, matching
 from ccm_geo.planning.model import Compiled, Family
 from ccm_geo.schemas import Note
 
+from ._given import (
+    by_year,
+    is_amount,
+    require_column,
+    require_flag,
+    require_where,
+    require_years_there,
+    said,
+)
+
+_HALF_A_CENT = 0.005  # USD; what is planned comes within a tenth of a cent of a limit, at most
 _FEW = 6  # regions that one line can hold
 GIVEN = 1e-6  # a knob turned by less than this is not turned
 
@@ -109,10 +120,13 @@ class Budget(Rule):
     def __post_init__(self) -> None:
         """Refuse amounts that are none."""
         amounts = self.amount.values() if isinstance(self.amount, Mapping) else [self.amount]
-        if not all(isinstance(a, (int, float, np.number)) and a >= 0 and math.isfinite(a) for a in amounts):
+        if not amounts or not all(map(is_amount, amounts)):
             raise DataError(f"{self.title}: amounts must be numbers of 0 or more, not {self.amount!r}")
+        require_column(self.of, self.title, "of")
+        require_where(self.where, self.title)
+        require_flag(self.carry_over, self.title, "carry_over")
         if isinstance(self.amount, Mapping):
-            object.__setattr__(self, "amount", {int(y): float(a) for y, a in sorted(self.amount.items())})
+            object.__setattr__(self, "amount", by_year(self.amount, self.title))
 
     def fitted(self, listing: Listing, rules: tuple[Rule, ...]) -> tuple["Budget", list[Note]]:  # noqa: ARG002 - as in Rule
         """Name every year of the options."""
@@ -123,10 +137,7 @@ class Budget(Rule):
                 f"{self.title}: it goes by year but the options have no column 'year'; give one amount"
             )
         years = [int(y) for y in listing.years]
-        extra = [y for y in self.amount if y not in years]
-        if extra:
-            told = f"options cover {years[0]} to {years[-1]}"
-            raise DataError(f"{self.title}: there are no options in {listed(extra)}; {told}")
+        require_years_there(self.amount, years, self.title, dated=True)
         silent = [y for y in years if y not in self.amount]
         notes = []
         if silent and not (self.carry_over and min(silent) > min(self.amount)):
@@ -227,7 +238,8 @@ class Capacity(Rule):
     of
         Column of the options that is used up, here team-months.
     where
-        Only options with these values count, for example ``{"activity": ["clearance", "bac"]}``.
+        Only options with these values count, for example ``{"activity": ["clearance", "bac"]}``. Of these,
+        the ones that name no region have no teams either; a note names their hazards.
     season
         Months of 12 in which work is possible: by region, or one number. Every region with teams must
         be named; None: `amount` is what can be worked, whatever the season.
@@ -256,18 +268,33 @@ class Capacity(Rule):
         """Refuse amounts that are none, regions without a column, and seasons longer than a year."""
         regions = self.amount.values() if isinstance(self.amount, Mapping) else [self.amount]
         flat = [a for r in regions for a in (r.values() if isinstance(r, Mapping) else [r])]
-        if not all(isinstance(a, (int, float, np.number)) and a >= 0 and math.isfinite(a) for a in flat):
+        if not all(map(is_amount, flat)):
             raise DataError(f"{self.title}: amounts must be numbers of 0 or more, not {self.amount!r}")
+        require_column(self.of, self.title, "of")
+        require_where(self.where, self.title)
+        if self.by is not None:
+            require_column(self.by, self.title, "by")
         whole = isinstance(self.amount, Mapping) and set(self.amount) != {""}
-        if self.by is None and whole and not all(isinstance(y, (int, np.integer)) for y in self.amount):  # type: ignore[union-attr]
+        if self.by is None and whole and any(isinstance(y, str) and not y.isdecimal() for y in self.amount):  # type: ignore[union-attr]
             raise DataError(f"{self.title}: amounts by region need by=, the column that names the region")
         months = self.season.values() if isinstance(self.season, Mapping) else [self.season]
-        if self.season is not None and not all(0 < m <= 12 for m in months):  # type: ignore[operator]
+        if self.season is not None and not all(is_amount(m) and 0 < m <= 12 for m in months):  # type: ignore[operator]
             raise DataError(
                 f"{self.title}: a season has more than 0 and at most 12 months, not {self.season!r}"
             )
         if self.by is None and isinstance(self.season, Mapping):
             raise DataError(f"{self.title}: seasons by region need by=, the column that names the region")
+        if isinstance(self.amount, Mapping):
+            object.__setattr__(self, "amount", self._dated(self.amount, whole=whole))
+
+    def _dated(self, amount: Mapping[Any, Any], *, whole: bool) -> dict[Any, Any]:
+        """Turn the names of years into years: the keys themselves, or those of each region."""
+        if self.by is None and whole:
+            return by_year(amount, self.title)
+        return {
+            r: by_year(a, f"{self.title} {r}".strip()) if isinstance(a, Mapping) else a
+            for r, a in amount.items()
+        }
 
     @property
     def spoken(self) -> str:
@@ -288,7 +315,8 @@ class Capacity(Rule):
         years = [int(y) for y in listing.years]
         if self.by is None:
             own = self.amount.get("", self.amount) if isinstance(self.amount, Mapping) else self.amount
-            return replace(self, amount={"": _by_year(own, years)}), []
+            self._require_years({"": own}, listing)
+            return replace(self, amount={"": _each_year(own, years)}), []
         if self.by not in listing.frame:
             told = listed(listing.frame.columns)
             raise DataError(f"{self.title}: no column {self.by!r}; the options have {told}")
@@ -304,11 +332,39 @@ class Capacity(Rule):
             raise DataError(
                 f"{self.title}: season= names no months for {listed(open_[:10])}; 12 for all year"
             )
+        self._require_years(given, listing)
         without = [r for r in regions if r not in given]
-        text = f"{self.title} names no teams for {listed(without[:10])}: no work is planned there"
+        kind = f"work with {said(self.where)}" if self.where else "work"
+        text = f"{self.title} names no teams for {listed(without[:10])}: no {kind} is planned there"
         notes = [Note("plan", "assumed", text, len(without))] if without else []
-        notes += unnamed(listing.frame[self.by], self.title)
-        return replace(self, amount={r: _by_year(given.get(r, 0.0), years) for r in regions}), notes
+        notes += self._nowhere(listing)
+        return replace(self, amount={r: _each_year(given.get(r, 0.0), years) for r in regions}), notes
+
+    def _homeless(self, listing: Listing) -> Mask:
+        """Say which options take work but name no region, so that no region's teams can do it."""
+        if self.by is None or not (blank := listing.frame[self.by].isna().to_numpy()).any():
+            return np.zeros(len(listing.frame), bool)
+        held = matching(listing.frame, self.where, self.title)
+        out: Mask = held & blank & (listing.numbers(self.of, self.title) > 0)
+        return out
+
+    def _nowhere(self, listing: Listing) -> list[Note]:
+        which = self._homeless(listing)
+        if not which.any():
+            return []
+        ids = [str(listing.hazard_ids[h]) for h in np.unique(listing.hazard[which])]
+        text = (
+            f"{self.title}: {int(which.sum()):,} options name no {self.by}, so no region's teams do them and "
+            f"they cannot be planned; fill in {self.by} of {listed(ids[:5])}"
+            f"{' and others' if len(ids) > 5 else ''}"
+        )
+        return [Note("plan", "unknown", text, int(which.sum()), tuple(ids[:50]))]
+
+    def _require_years(self, given: Mapping[Any, Any], listing: Listing) -> None:
+        for region, amount in given.items():
+            named = amount if isinstance(amount, Mapping) else ()
+            asker = f"{self.title} {region}".strip()
+            require_years_there(named, listing.years.tolist(), asker, dated="year" in listing.frame)
 
     def compiled(self, listing: Listing, number: int) -> Compiled:
         """One row per region and year."""
@@ -318,18 +374,23 @@ class Capacity(Rule):
         region = np.zeros(len(held), np.int64)
         if self.by is not None:
             region = pd.Index(list(amount)).get_indexer(pd.Index(listing.frame[self.by].astype(object)))
+        limits = [self.limit(r, a) for r, each in amount.items() for a in each.values()]
+        labels = [
+            " ".join(filter(None, (self.title, str(r), str(y)))) for r, ys in amount.items() for y in ys
+        ]
+        if (homeless := self._homeless(listing)).any():  # rows of a region that has no teams
+            region = np.where(homeless, len(amount), region)
+            limits += [0.0] * len(years)
+            labels += [f"{self.title} without {self.by} {y}" for y in years]
         key = np.where(held & (region >= 0), region * len(years) + np.searchsorted(years, listing.year), -1)
-        limits = np.array([self.limit(r, a) for r, by_year in amount.items() for a in by_year.values()])
         family = Family(
             rule=number,
-            labels=tuple(
-                " ".join(filter(None, (self.title, str(r), str(y)))) for r, ys in amount.items() for y in ys
-            ),
+            labels=tuple(labels),
             key=key,
             coef=listing.numbers(self.of, self.title),
             pattern=sparse.csr_array(sparse.identity(len(limits))),
             lower=np.full(len(limits), -np.inf),
-            upper=limits,
+            upper=np.array(limits),
             column=self.of,
         )
         return Compiled(families=(family,))
@@ -348,18 +409,21 @@ class Capacity(Rule):
         """Add up the work of each region and year."""
         rows = rows_where(chosen, self.where)
         found = []
-        for region, by_year in self.amount.items() if isinstance(self.amount, Mapping) else ():
+        for region, each in self.amount.items() if isinstance(self.amount, Mapping) else ():
             own = rows if self.by is None else rows[rows[self.by] == region]
             months = self.season.get(region, 12) if isinstance(self.season, Mapping) else self.season
-            for year, amount in by_year.items() if isinstance(by_year, Mapping) else ():
+            for year, amount in each.items() if isinstance(each, Mapping) else ():
                 limit = amount if months is None else amount * months / 12
                 used = own.loc[own["year"] == year, self.of] if "year" in own else own[self.of]
                 if exceeds(used, limit):
                     found.append(f"{self.title} {region} {year}: {total(used):,.2f} of {limit:,.2f}")
+        nowhere = rows.loc[rows[self.by].isna(), self.of] if self.by is not None else rows[self.of].iloc[:0]
+        if exceeds(nowhere, 0.0):
+            found.append(f"{self.title}: {total(nowhere):,.2f} where no {self.by} is named")
         return found
 
 
-def _by_year(amount: Any, years: Sequence[int]) -> dict[int, float]:
+def _each_year(amount: Any, years: Sequence[int]) -> dict[int, float]:
     return {y: float(amount.get(y, 0.0) if isinstance(amount, Mapping) else amount) for y in years}
 
 
@@ -369,10 +433,9 @@ def total(amounts: Iterable[float]) -> float:
 
 
 def exceeds(amounts: pd.Series, limit: float) -> bool:
-    """Say whether amounts add up to more than a limit: to the cent where they are money."""
-    if str(amounts.name).endswith("_usd"):
-        return sum(round(100 * a) for a in amounts) > round(100 * limit + 1e-4)
-    return total(amounts) > limit + 1e-9 * max(abs(limit), 1.0)
+    """Say whether amounts add up to more than a limit; of money, half a cent in all is rounding."""
+    slack = _HALF_A_CENT if str(amounts.name).endswith("_usd") else 1e-9 * max(abs(limit), 1.0)
+    return total(amounts) > limit + slack
 
 
 def rows_where(table: pd.DataFrame, where: Any) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 """What a plan must do, must leave alone, and in what order: promises, exclusions, what comes first."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
@@ -14,7 +14,8 @@ from ccm_geo.planning.listing import Floats, Ints, Listing, Mask, Where, leads_o
 from ccm_geo.planning.model import Compiled, Family, Marks
 from ccm_geo.schemas import Note
 
-from .limits import Rule, joined, listed, rows_where
+from ._given import require_where, require_year, said
+from .limits import Rule, listed, rows_where
 
 
 def named_hazards(listing: Listing, hazards: Sequence[str], asker: str) -> Ints:
@@ -35,6 +36,16 @@ def named_hazards(listing: Listing, hazards: Sequence[str], asker: str) -> Ints:
     return np.asarray(at, dtype=np.int64)
 
 
+def _names(given: Any, asker: str, parameter: str) -> tuple[str, ...]:
+    """Make one name a list of one, and every name stand there once."""
+    if isinstance(given, str):
+        return (given,)
+    if isinstance(given, Mapping) or not isinstance(given, Iterable):
+        cure = "give one hazard id as text, or several in a list"
+        raise DataError(f"{asker}: {parameter} is {given!r}; {cure}")
+    return tuple(dict.fromkeys(given))
+
+
 @dataclass(frozen=True)
 class ByName(Rule):
     """Hazards, named one by one."""
@@ -43,8 +54,7 @@ class ByName(Rule):
 
     def __post_init__(self) -> None:
         """Make one name a list of one."""
-        given = (self.hazards,) if isinstance(self.hazards, str) else tuple(dict.fromkeys(self.hazards))
-        object.__setattr__(self, "hazards", given)
+        object.__setattr__(self, "hazards", _names(self.hazards, type(self).__name__, "hazards"))
 
     @property
     def who(self) -> str:
@@ -60,6 +70,11 @@ class _Named(ByName):
     activity: str | None = None
     year: int | None = None
     name: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what is no year."""
+        super().__post_init__()
+        require_year(self.year, type(self).__name__, "year")
 
     @property
     def title(self) -> str:
@@ -200,27 +215,48 @@ class After(Rule):
             raise DataError(f"{self.title}: within a hazard, first and then are columns with values")
         for side in ("first", "then"):
             given = getattr(self, side)
-            if not isinstance(given, Mapping):
-                object.__setattr__(self, side, (given,) if isinstance(given, str) else tuple(given))
+            if isinstance(given, Mapping):
+                require_where(given, f"After, {side}")
+            else:
+                object.__setattr__(self, side, _names(given, "After", side))
+            if not getattr(self, side):
+                raise DataError(f"After: {side} names nothing; leave the rule out")
+        if self.first == self.then:
+            raise DataError(f"{self.title}: first and then are the same; nothing else waits for it")
 
     @property
     def title(self) -> str:
         """Its name in messages and tables."""
         side = self.first
-        said = listed(_sorted_out(side) if isinstance(side, Mapping) else side)
-        return self.name or f"After {said}"
+        return self.name or f"After {said(side) if isinstance(side, Mapping) else listed(side)}"
 
     def fitted(self, listing: Listing, rules: tuple[Rule, ...]) -> tuple["After", list[Note]]:  # noqa: ARG002 - as in Rule
-        """Say which hazards are free of it."""
-        if self.within is None:
-            return self, []
+        """Say which hazards are free of it, and which can never begin."""
         first, then = self._sides(listing)
+        if self.within is None:
+            return self, self._barred(listing, first, then)
         free = np.setdiff1d(listing.hazard[then], listing.hazard[first])
         text = (
             f"{self.title}: {len(free):,} hazards have no such option (done, or not offered); they are free"
         )
         ids = tuple(str(listing.hazard_ids[h]) for h in free[:50])
         return self, [Note("plan", "assumed", text, len(free), ids)] if len(free) else []
+
+    def _barred(self, listing: Listing, first: Mask, then: Mask) -> list[Note]:
+        """Say that nothing can begin where no option ends what comes first."""
+        if isinstance(self.first, Mapping):
+            return []
+        ended = set(listing.hazard_ids[listing.hazard[first]])
+        never = [h for h in self.first if h not in ended]
+        waits = np.setdiff1d(listing.hazard[then], listing.hazard_ids.get_indexer(pd.Index(never[:1])))
+        if not never or not len(waits):
+            return []
+        ids = tuple(str(listing.hazard_ids[h]) for h in waits[:50])
+        text = (
+            f"{self.title}: no option brings {listed(never[:5])} to the last state (done, or not offered), "
+            f"so {len(waits):,} hazards that wait for it cannot be planned; leave it out where it is done"
+        )
+        return [Note("plan", "advice", text, len(waits), ids)]
 
     def _sides(self, listing: Listing) -> tuple[Mask, Mask]:
         moves = listing.src != listing.dst
@@ -247,7 +283,10 @@ class After(Rule):
             groups = [first]
         else:
             groups = [first & (listing.frame["hazard_id"] == h).to_numpy() for h in self.first]
-        families = tuple(self._rows(listing, number, group, then & ~group) for group in groups)
+        waiting = [(group, then & ~group) for group in groups]
+        families = tuple(self._rows(listing, number, group, late) for group, late in waiting if late.any())
+        if not families:
+            raise DataError(f"{self.title}: then names no other options than first; nothing waits for it")
         return Compiled(families=families)
 
     def _rows(self, listing: Listing, number: int, first: Mask, then: Mask) -> Family:
@@ -314,7 +353,7 @@ class After(Rule):
                 if hazard in able and moment < since.get(hazard, (math.inf, 0))
             ]
         if isinstance(self.first, Mapping):
-            return self._early(rows_where(plan, self.first), rows_where(plan, self.then))
+            return self._early(rows_where(plan, self.first), self._waiting(plan))
         found = []
         late = self._waiting(plan)
         for hazard in self.first:
@@ -360,11 +399,6 @@ class After(Rule):
             for option, moment in zip(late["option_id"], _moments(late), strict=True)
             if moment < since
         ]
-
-
-def _sorted_out(where: Where) -> list[str]:
-    """Columns with the values asked for, in words."""
-    return [f"{k} {joined([v] if np.isscalar(v) else v, ' or ')}" for k, v in where.items()]
 
 
 def _work(rows: pd.DataFrame) -> str:

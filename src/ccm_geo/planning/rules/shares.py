@@ -16,9 +16,11 @@ from ccm_geo.planning.listing import Floats, Listing, Mask, Where, leads_on, mat
 from ccm_geo.planning.model import Compiled, Family, build
 from ccm_geo.schemas import Note
 
+from ._given import is_share, require_column, require_where
 from .donors import Donors
 from .limits import GIVEN, Budget, Capacity, Rule, joined, listed, rows_where, total, unnamed
 
+_ROUNDING = 1e-9  # of sums of shares
 LAND_RELEASED = ("cancelled_m2", "reduced_m2", "cleared_m2")
 
 
@@ -60,11 +62,15 @@ class Share(Rule):
     def __post_init__(self) -> None:
         """Refuse shares that are none."""
         if self.at_least is None and self.at_most is None:
-            raise DataError(f"{self.title}: give at_least= or at_most=, a share from 0 to 1")
-        for given in (self.at_least, self.at_most):
+            raise DataError("Share: give at_least= or at_most=, a share from 0 to 1")
+        require_column(self.column, "Share", "column")
+        require_column(self.of, self.title, "of")
+        require_where(self.where, self.title)
+        for word in ("at_least", "at_most"):
+            given = getattr(self, word)
             shares = given.values() if isinstance(given, Mapping) else [0.0 if given is None else given]
-            if not all(0 <= s <= 1 for s in shares):
-                raise DataError(f"{self.title}: shares go from 0 to 1, not {given!r}")
+            if not all(map(is_share, shares)):
+                raise DataError(f"{self.title}: {word} goes from 0 to 1, as numbers, not {given!r}")
 
     @property
     def title(self) -> str:
@@ -91,15 +97,40 @@ class Share(Rule):
         regions = sorted(listing.frame[self.column].dropna().unique().tolist(), key=str)
         floors, ceilings = (self._by_region(given, regions) for given in (self.at_least, self.at_most))
         asked = math.fsum(floors.values())
-        if asked > 1 + 1e-9:
+        if asked > 1 + _ROUNDING:
             raise PlanError(
                 f"{self.title}: floors for {len(floors)} values of {self.column} add up to {asked:.0%}",
                 conflict=[f"{self.title}: {asked:.0%} of one total"],
                 cures=[f"at_least={math.floor(1e4 / len(floors)) / 1e4:g} for each, or fewer of them"],
             )
+        self._require_room(floors, ceilings, listing)
         notes = [*unnamed(listing.frame[self.column], self.title), *self._counted_often(listing)]
         floors, said = self._usable(floors, listing, rules)
         return replace(self, at_least=floors or None, at_most=ceilings or None), [*notes, *said]
+
+    def _require_room(self, floors: dict[str, float], ceilings: dict[str, float], listing: Listing) -> None:
+        """Refuse ceilings that only a plan without any of it keeps."""
+        crossed = [r for r, s in floors.items() if s > ceilings.get(r, 1.0) + _ROUNDING]
+        if crossed:
+            first = crossed[0]
+            told = f"{first} is to get at least {floors[first]:.4g} and at most {ceilings[first]:.4g}"
+            raise PlanError(
+                f"{self.title}: {told} of the same total",
+                conflict=[f"{self.title}: {told}"],
+                cures=[f"at_most of {floors[first]:.4g} or more for {first}", f"a lower floor for {first}"],
+            )
+        held = matching(listing.frame, self.where, self.title)
+        used = listing.frame.loc[held & (amounts_of(listing, self.of, self.title) > 0), self.column]
+        regions = used.dropna().unique().tolist()
+        whole = math.fsum(ceilings.get(r, 1.0) for r in regions)
+        if regions and not used.isna().any() and whole < 1 - _ROUNDING:
+            each = math.ceil(1e4 / len(regions)) / 1e4
+            raise PlanError(
+                f"{self.title}: ceilings for all {len(regions)} values of {self.column} add up to {whole:.0%}"
+                "; nothing can be shared out so",
+                conflict=[f"{self.title}: {whole:.0%} of one total"],
+                cures=[f"at_most={each:g} or more for each", "no ceiling for one of them"],
+            )
 
     def _counted_often(self, listing: Listing) -> list[Note]:
         """Say where a column counts the same land at every step that works on it."""

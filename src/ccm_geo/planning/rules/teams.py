@@ -9,15 +9,18 @@ brings nothing, so where money is short it is not chosen.
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ccm_geo.errors import DataError
+from ccm_geo.planning.listing import Listing
 from ccm_geo.schemas import Note, notes_of
 
-from .limits import Capacity
+from ._given import is_amount
+from .limits import Capacity, Rule
 
 OWN, VISITING = "own", "visiting"
 
@@ -101,7 +104,7 @@ def _require_teams(options: pd.DataFrame, usd_per_team_month: float, usd_per_vis
             "visiting_teams: options have a column 'teams' already; give them as list_options does"
         )
     for name, usd in (("usd_per_team_month", usd_per_team_month), ("usd_per_visit", usd_per_visit)):
-        if not (usd >= 0 and math.isfinite(usd)):
+        if not is_amount(usd):
             raise DataError(f"visiting_teams: {name} must be a number of 0 or more, not {usd!r}")
     if not options.index.is_unique:
         raise DataError("visiting_teams: rows of options repeat their index; use reset_index(drop=True)")
@@ -119,7 +122,8 @@ def moving_teams(
     Parameters
     ----------
     amount
-        As for `Capacity`: team-months by region; for each year, or by year.
+        As for `Capacity`: team-months by region; for each year, or by year. In a year that one region names
+        and another does not, all together are those of the first and those who are there in every year.
     by
         Column that names the region in which work is done.
     season
@@ -136,14 +140,36 @@ def moving_teams(
     >>> moving_teams({"P01": 24, "P02": 12})[1].amount
     36.0
     """
+    if not isinstance(amount, Mapping) or not amount:
+        cure = "give team-months by region, as {'P01': 24}; teams of no region: Capacity(24, by=None)"
+        raise DataError(f"moving_teams: amount is {amount!r}; {cure}")
     own = Capacity(amount, by=by, season=season, where={"teams": OWN}, name=f"{name} at home")
-    years = sorted({y for given in amount.values() if isinstance(given, Mapping) for y in given})
-    if isinstance(season, Mapping) and (open_ := [r for r in amount if r not in season]):
+    teams: Mapping[Any, Any] = own.amount  # type: ignore[assignment]
+    if isinstance(season, Mapping) and (open_ := [r for r in teams if r not in season]):
         raise DataError(f"moving_teams: season= names no months for {open_[0]!r}; 12 for all year")
+    years = sorted({y for given in teams.values() if isinstance(given, Mapping) for y in given})
 
     def together(year: int | None) -> float:
-        given = {r: (a.get(year, 0.0) if isinstance(a, Mapping) else a) for r, a in amount.items()}  # type: ignore[arg-type]
+        given = {r: (a.get(year, 0.0) if isinstance(a, Mapping) else a) for r, a in teams.items()}
         return math.fsum(own.limit(r, a) for r, a in given.items())
 
-    whole = {y: together(y) for y in years} if years else together(None)
-    return own, Capacity(whole, by=None, name=f"{name} in all")
+    rest, title = (
+        together(None),
+        f"{name} in all",
+    )  # of a year that no region names: those who are there always
+    if not years:
+        return own, Capacity(rest, by=None, name=title)
+    return own, _Together({y: together(y) for y in years}, by=None, name=title, rest=rest)
+
+
+@dataclass(frozen=True)
+class _Together(Capacity):
+    """Teams of all regions, of which some are there in every year and others in years that are named."""
+
+    rest: float = 0.0
+
+    def fitted(self, listing: Listing, rules: tuple[Rule, ...]) -> tuple[Capacity, list[Note]]:
+        """Give the years that are not named the teams that are always there."""
+        named: Mapping[Any, Any] = self.amount  # type: ignore[assignment]
+        every = {int(y): self.rest for y in listing.years} if "year" in listing.frame else {}
+        return Capacity({**every, **named}, by=None, of=self.of, name=self.name).fitted(listing, rules)
