@@ -194,6 +194,35 @@ def test_input_that_cannot_be_planned_is_refused_with_the_cure(change, message):
         list_options(frame, [CLEAR], harm)
 
 
+@pytest.mark.parametrize(
+    ("column", "value", "known"),
+    [
+        ("status", "CLOSED", "open, closed or handed_over"),
+        ("status", "CLS", "open, closed or handed_over"),
+        ("hazard_class", "Confirmed", "SHA or CHA"),
+        ("hazard_class", "cha", "SHA or CHA"),
+        ("ordnance", "Cluster", "cluster, ap_mine, at_mine, uxo or ied"),
+        ("ordnance", "", "cluster, ap_mine, at_mine, uxo or ied"),
+    ],
+)
+def test_unknown_codes_are_refused_by_row_with_those_allowed(column, value, known):
+    frame = pd.DataFrame({"hazard_id": ["A", "B"], "area_m2": 1e4, "ordnance": "cluster"}, index=[7, 7])
+    good = {"status": "open", "hazard_class": "SHA", "ordnance": "cluster"}[column]
+    with pytest.raises(DataError, match="facts: 1 unknown code") as told:
+        list_options(frame.assign(**{column: [good, value]}), ACTIVITIES, harm_of(frame))
+    (line,) = told.value.failures
+    assert line.startswith(f"row 2, {column} {value!r} is not {known}; read the table with read_hazards")
+    assert f"values={{{column!r}: {{{value!r}:" in line
+
+
+def test_codes_may_be_missing_parted_by_blanks_or_named_by_an_activity():
+    frame = facts(hazard_class=[None], status=[None], ordnance=["cluster; uxo;"])
+    assert "bac" in set(list_options(frame, ACTIVITIES, harm_of(frame)).activity)
+    ours = dataclasses.replace(CLEAR, ordnance=("rocket",))
+    frame = facts(ordnance=["rocket"])
+    assert set(list_options(frame, [ours], harm_of(frame)).activity) == {"clearance"}
+
+
 def test_relative_harm_is_said():
     frame = facts()
     options = list_options(frame, [CLEAR], harm_of(frame, relative=True))

@@ -1,7 +1,7 @@
 """Everything that could be done: one row per activity, hazard and year, with its cost and what it averts."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import geopandas as gpd
@@ -11,10 +11,11 @@ import pandas as pd
 
 from ccm_geo import space
 from ccm_geo.errors import DataError
-from ccm_geo.schemas import Note, notes_of
+from ccm_geo.schemas import Note, column_faults, notes_of, table_named
 
 from .activities import AREA_WORDS, STATES, Activity, read_activities
 
+_CODED = ("hazard_class", "status", "ordnance")  # columns whose codes decide what is planned
 _CARRIED = ("hazard_class", "ordnance", "land_use", "adm1", "adm2")
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -60,7 +61,8 @@ def list_options(
     Raises
     ------
     DataError
-        If a column is missing, if ids repeat, if `harm` is a score or a rank, or if nothing is left.
+        If a column is missing, if ids repeat, if hazard_class, status or ordnance hold an unknown code,
+        if `harm` is a score or a rank, or if nothing is left.
 
     Notes
     -----
@@ -80,6 +82,7 @@ def list_options(
     """
     known = read_activities(activities)
     _require_harm(harm)
+    _require_codes(facts, known)
     hazards, notes = _usable_hazards(facts, harm)
     grid = _HarmGrid.of(hazards, harm, years)
     offered = _offered(known, hazards, peopled=grid.peopled)
@@ -126,6 +129,38 @@ def _require_harm(harm: pd.DataFrame) -> None:
         )
     if (pd.to_numeric(harm["harm"]) < 0).any():
         raise DataError("harm: negative values; accidents a year are 0 or more")
+
+
+def _require_codes(facts: pd.DataFrame, activities: tuple[Activity, ...]) -> None:
+    """Refuse codes that nobody knows: an unknown status would be open, an unknown class suspected land.
+
+    An activity of the planner's own may name ordnance of its own.
+    """
+    spec = table_named("hazards")
+    coded = []
+    for name in _CODED:
+        own = {code for a in activities for code in a.ordnance} if name == "ordnance" else set()
+        allowed = tuple(dict.fromkeys((*spec[name].allowed, *sorted(own))))
+        coded.append(replace(spec[name], allowed=allowed, required=False))
+    held = pd.DataFrame({c: facts[c].to_numpy() for c in _CODED if c in facts.columns})
+    if "ordnance" in held:
+        held["ordnance"] = held["ordnance"].map(_parted, na_action="ignore")
+    faults = [
+        line.replace("; map it with ", "; read the table with read_hazards, and map it with ")
+        for line in column_faults(held, replace(spec, columns=tuple(coded)), _numbered)
+    ]
+    if faults:
+        raise DataError(f"facts: {len(faults)} unknown code{'s' if len(faults) > 1 else ''}", faults)
+
+
+def _parted(codes: Any) -> str:
+    """Write several codes with semicolons and without the blanks around them."""
+    return ";".join(part.strip() for part in str(codes).strip().strip(";").split(";"))
+
+
+def _numbered(index: pd.Index) -> Sequence[str]:
+    """Count rows from 1."""
+    return [str(int(row) + 1) for row in index]
 
 
 @dataclass(frozen=True, kw_only=True)
