@@ -648,3 +648,24 @@ def test_warnings_reach_the_plan_as_one_line_of_advice():
     plan = prioritize(two_fields(), [Budget(1e9)])
     (note,) = [n for n in plan.notes if n.kind == "advice"]
     assert note.text == "Budget: 1,000,000,000 exceeds all that options can cost (40); it is no limit"
+
+
+@pytest.mark.parametrize(
+    ("years", "message"),
+    [
+        (pd.to_datetime(["2027-01-01", "2028-01-01"]), "rows 1, 2, year .* of dates with .dt.year"),
+        (["2027", "2028"], "options: rows 1, 2, year '2027' is not a whole number"),
+        ([2027, 2027.5], "options: row 2, year '2027.5' is not a whole number"),
+        ([2027, 20280101], "options: row 2, year '20280101' is not a whole number"),
+        ([2027, "later"], "options: row 2, year 'later' is not a whole number"),
+    ],
+)
+def test_years_that_are_no_whole_numbers_are_refused_by_row(years, message):
+    table = pd.DataFrame({"option_id": ["a", "b"], "year": years, "cost_usd": 1.0, "benefit": 1.0})
+    with pytest.raises(DataError, match=message):
+        prioritize(table, [Budget(1.0)])
+
+
+def test_whole_years_as_decimals_are_years():
+    table = pd.DataFrame({"option_id": ["a", "b"], "year": [2027.0, 2028.0], "cost_usd": 1.0, "benefit": 1.0})
+    assert prioritize(table, [Budget({2027: 1.0, 2028: 0.0})]).table["option_id"].tolist() == ["a"]

@@ -9,12 +9,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from ccm_geo.errors import DataError
-from ccm_geo.schemas import Note
+from ccm_geo.schemas import Note, spoken_rows
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 Where = Mapping[str, Any]
+_LAST_YEAR = 9999  # what lies beyond is a date without its hyphens, or another mistake
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +76,9 @@ class Listing:
         if "hazard_id" not in frame:
             frame["hazard_id"] = ids
         codes, names = pd.factorize(frame["hazard_id"])
-        year = frame["year"].to_numpy(dtype=np.int64) if "year" in frame else np.zeros(len(frame), np.int64)
+        year = np.zeros(len(frame), np.int64)
+        if "year" in frame:
+            year = whole_years(frame["year"], "options", kept)
         src, dst, start = _states(frame, codes, len(names))
         order = np.lexsort((dst, src, src == dst, year, codes))
         if (order[1:] < order[:-1]).any():
@@ -164,6 +167,42 @@ def _complete_rows(options: pd.DataFrame) -> tuple[pd.DataFrame, Ints, list[Note
     frame = frame.copy(deep=False)
     frame.attrs = {}
     return frame, np.nonzero(keep)[0], notes
+
+
+def whole_years(years: pd.Series, title: str, rows: Ints | None = None) -> Ints:
+    """Read years as whole numbers; `rows` says where they stand in the table given, counted from 0.
+
+    Raises
+    ------
+    DataError
+        If one is missing, a date, a text, not whole, or not from 0 to 9999; names its rows.
+
+    Examples
+    --------
+    >>> whole_years(pd.Series([2027.0, 2028.0]), "options")
+    array([2027, 2028])
+    >>> whole_years(pd.Series([2027.0, 2027.5]), "options")
+    Traceback (most recent call last):
+        ...
+    ccm_geo.errors.DataError: options: row 2, year '2027.5' is not a whole number; give years as numbers such as 2027
+    """
+    codes, kinds = pd.factorize(years)
+    good = np.array([*map(_is_year, kinds), False])[codes]
+    if not good.all():
+        at = np.flatnonzero(~good)
+        named = spoken_rows([str(row + 1) for row in (at if rows is None else rows[at])])
+        value = years.iloc[at[0]]
+        dates = ", of dates with .dt.year" if hasattr(value, "year") else ""
+        raise DataError(
+            f"{title}: {named}, year {str(value)!r} is not a whole number; "
+            f"give years as numbers such as 2027{dates}"
+        )
+    return np.array([int(kind) for kind in kinds], dtype=np.int64)[codes]
+
+
+def _is_year(value: Any) -> bool:
+    number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    return bool(number and 0 <= value <= _LAST_YEAR and value == int(value))
 
 
 def _states(
