@@ -14,6 +14,7 @@ from scipy.optimize import linprog
 
 from ccm_geo import DataError, PlanError
 from ccm_geo.planning import (
+    After,
     Budget,
     Capacity,
     Deadline,
@@ -669,3 +670,35 @@ def test_years_that_are_no_whole_numbers_are_refused_by_row(years, message):
 def test_whole_years_as_decimals_are_years():
     table = pd.DataFrame({"option_id": ["a", "b"], "year": [2027.0, 2028.0], "cost_usd": 1.0, "benefit": 1.0})
     assert prioritize(table, [Budget({2027: 1.0, 2028: 0.0})]).table["option_id"].tolist() == ["a"]
+
+
+@pytest.mark.parametrize("known", ["bac", "clearance"])
+def test_a_value_of_several_that_no_option_has_is_a_note(known):
+    table = two_fields().assign(activity=known)
+    survey = table.assign(
+        option_id=table["option_id"] + "s", activity="ts", state_to="surveyed", cost_usd=1.0
+    )
+    later = table.assign(option_id=table["option_id"] + "l", state_from="surveyed")
+    options = pd.concat([table, survey, later], ignore_index=True).drop(columns=["area_m2", "cleared_m2"])
+    after = After({"activity": ["nts", "ts"]}, {"activity": ["clearance", "bac"]}, within="hazard_id")
+    teams = Capacity(5.0, where={"activity": ["clearance", "bac"]})
+    plan = prioritize(options, [after, teams])
+    assert (plan.table["activity"] == "ts").sum() == 2
+    gone = "clearance" if known == "bac" else "bac"
+    texts = [n.text for n in plan.notes if "check the spelling" in n.text]
+    assert sum(f"no option has activity {gone};" in t for t in texts) == 2
+    assert sum("no option has activity nts;" in t for t in texts) == 1
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        (Capacity(5.0, where={"adm1": "east"}), "no option has adm1 'east'"),
+        (Capacity(5.0, where={"adm1": ["east"]}), "no option has adm1 'east'"),
+        (Capacity(5.0, where={"adm1": ["east", "west"]}), "no option has adm1 'east'"),
+        (After(["A", "Z"], "B"), "no option has hazard_id 'Z'"),
+    ],
+)
+def test_a_value_that_nothing_else_stands_for_is_refused(rule, message):
+    with pytest.raises(DataError, match=message):
+        prioritize(two_fields(), [rule])

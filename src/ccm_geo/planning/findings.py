@@ -13,7 +13,7 @@ from ccm_geo.schemas import Note
 
 from .engine.arcs import Arcs
 from .engine.prices import plain, walk
-from .listing import Floats, Listing, matching
+from .listing import Floats, Listing, absent_values, matching
 from .rules.donors import Donors
 from .rules.limits import Budget, Capacity, Rule, listed
 from .rules.promises import LockIn, LockOut
@@ -117,6 +117,7 @@ def _found(listing: Listing, rules: Sequence[Any], unit: str) -> Iterator[Findin
     yield from _odd_costs(listing)
     yield from _odd_years(listing)
     for rule in rules:
+        yield from _absent(listing, rule)
         if isinstance(rule, Budget):
             yield from _odd_money(listing, rule)
         elif isinstance(rule, Capacity):
@@ -167,6 +168,22 @@ def _contradictions(rules: Sequence[Any]) -> Iterator[Finding]:
                     cause=f"{len(both)} hazards are both locked in and locked out, first {both[0]!r}",
                     cure=f"take {both[0]!r} out of one of the two",
                     affected=len(both),
+                )
+
+
+def _absent(listing: Listing, rule: Any) -> Iterator[Finding]:
+    """Name the values of a list that stand in no option; a single one is refused by the rule itself."""
+    given = [getattr(rule, n, None) for n in ("where", "first", "then")]
+    given += [grant.where for grant in getattr(rule, "grants", ())]
+    for where in (w for w in given if isinstance(w, Mapping)):
+        for column, wanted in where.items() if _fits(listing, where) else ():
+            if gone := absent_values(listing.frame, column, wanted):
+                yield Finding(
+                    severity="advice",
+                    code="value-not-there",
+                    about=rule.title,
+                    cause=f"no option has {column} {listed(gone[:10])}",
+                    cure="the others of the list count; check the spelling",
                 )
 
 

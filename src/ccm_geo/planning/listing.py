@@ -15,6 +15,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 Where = Mapping[str, Any]
+_NAMES = ("hazard_id", "option_id")  # columns whose values each name one thing
 _LAST_YEAR = 9999  # what lies beyond is a date without its hyphens, or another mistake
 
 
@@ -184,7 +185,7 @@ def whole_years(years: pd.Series, title: str, rows: Ints | None = None) -> Ints:
     >>> whole_years(pd.Series([2027.0, 2027.5]), "options")
     Traceback (most recent call last):
         ...
-    ccm_geo.errors.DataError: options: row 2, year '2027.5' is not a whole number; give years as numbers such as 2027
+    ccm_geo.errors.DataError: options: row 2, year '2027.5' is not a whole number; give years as numbers...
     """
     codes, kinds = pd.factorize(years)
     good = np.array([*map(_is_year, kinds), False])[codes]
@@ -275,10 +276,13 @@ def _beginnings(
 def matching(frame: pd.DataFrame, where: Where | None, asker: str) -> Mask:
     """Say which rows have the values that `where` names: column to value, or to several values.
 
+    Of several values some may stand in no row ("clearance or bac" where all land is for bac); hazards and
+    options are named one by one, so each of them must be there.
+
     Raises
     ------
     DataError
-        If a column is not there, or a value stands in none of its rows.
+        If a column is not there, if none of its values stands in any row, or if a hazard or option does not.
     """
     keep = np.ones(len(frame), bool)
     for column, wanted in (where or {}).items():
@@ -288,12 +292,18 @@ def matching(frame: pd.DataFrame, where: Where | None, asker: str) -> Mask:
             )
         values = [wanted] if isinstance(wanted, str) or not np.iterable(wanted) else list(wanted)
         found = frame[column].isin(values)
-        absent = [v for v in values if not (frame[column] == v).any()]
-        if absent:
+        absent = absent_values(frame, column, wanted)
+        if absent and (len(absent) == len(values) or column in _NAMES):
             known = ", ".join(map(str, frame[column].dropna().unique()[:10]))
             raise DataError(f"{asker}: no option has {column} {absent[0]!r}; among the values are {known}")
         keep &= found.to_numpy()
     return keep
+
+
+def absent_values(frame: pd.DataFrame, column: str, wanted: Any) -> list[Any]:
+    """List the values, of one or of several wanted, that stand in no row of a column."""
+    values = [wanted] if isinstance(wanted, str) or not np.iterable(wanted) else list(wanted)
+    return [v for v in values if not (frame[column] == v).any()]
 
 
 def leads_on(listing: Listing) -> Mask:

@@ -299,9 +299,10 @@ def _column(table: pd.DataFrame, name: str, title: str = "facts") -> Floats:
     wrong = np.isinf(values) | (np.isnan(values) & column.notna().to_numpy())
     if wrong.any():
         at = np.flatnonzero(wrong)
+        named, value = spoken_rows([str(row + 1) for row in at]), str(column.iloc[at[0]])
         raise DataError(
-            f"{title}: {spoken_rows([str(row + 1) for row in at])}, {name} {str(column.iloc[at[0]])!r} is not "
-            "a finite number; correct it, or leave the cell empty where it is unknown"
+            f"{title}: {named}, {name} {value!r} is not a finite number; "
+            "correct it, or leave the cell empty where it is unknown"
         )
     return values
 
