@@ -630,6 +630,42 @@ def test_ranks_and_scores_are_not_taken_for_benefit():
     assert "not-additive" not in codes(rank.assign(benefit=np.linspace(0.01, 2.3, 30))).index
 
 
+def fields_by_year(benefit):
+    """Twenty fields that can be released in each of three years, with a benefit by field and year."""
+    rows = [(f"{h}:{y}", h, 2027 + y, benefit(h, y)) for h in range(20) for y in range(3)]
+    table = pd.DataFrame(rows, columns=["option_id", "hazard_id", "year", "benefit"])
+    return table.assign(state_from="confirmed", state_to="released", cost_usd=1.0)
+
+
+@pytest.mark.parametrize(
+    ("benefit", "kind"),
+    [
+        (lambda h, y: 20.0 - h, "looks like a rank"),
+        (lambda h, y: np.linspace(5, 98, 60)[3 * h + y], "looks like a score"),
+        (lambda h, y: np.linspace(5, 98, 20)[h], "looks like a score"),
+    ],
+)
+def test_ranks_and_scores_are_seen_in_a_table_with_states(benefit, kind):
+    assert kind in codes(fields_by_year(benefit)).loc["not-additive", "cause"]
+
+
+def test_five_ranked_fields_are_seen():
+    table = fields_by_year(lambda h, y: 5.0 - h).query("hazard_id < 5")
+    assert "from 1 to 5: it looks like a rank" in codes(table).loc["not-additive", "cause"]
+
+
+@pytest.mark.parametrize(
+    "benefit",
+    [
+        lambda h, y: (3 - y) * (h + 1.0),
+        lambda h, y: np.linspace(5, 98, 20)[h] * (3 - y) / 3,
+        lambda h, y: 40.0 * (h + 1),
+    ],
+)
+def test_benefits_that_fall_by_year_or_count_people_are_no_scores(benefit):
+    assert "not-additive" not in codes(fields_by_year(benefit)).index
+
+
 def test_more_accidents_than_the_world_has_are_questioned():
     table = two_fields()
     table.attrs["benefit_unit"] = "accidents averted"

@@ -20,6 +20,7 @@ from .rules.promises import LockIn, LockOut
 from .rules.shares import Share, closing_steps
 
 _MAGNITUDE = 1e9  # largest over smallest number beyond which one of them is likely in another unit
+_FEW = 5  # hazards below which benefits of 1, 2, 3 may be what they are
 _MANY = 20  # options below which a row of numbers proves nothing
 _RELEASE_USD_PER_M2 = (0.22, 39.0)
 """Lowest programme average (cluster munitions, Lao PDR 2010-2017), highest (minefields, world 2006)."""
@@ -225,7 +226,13 @@ def _odd_benefit(listing: Listing, unit: str) -> Iterator[Finding]:
     kind = ""
     if len(several) >= _MANY and np.array_equal(several, np.arange(1, len(several) + 1)):
         kind = f"benefit runs from 1 to {len(several)}: it looks like a rank, and ranks do not add up"
-    elif len(several) >= _MANY and "state_from" not in listing.frame and _is_index(several):
+    elif _ranked(listing):
+        count = len(listing.hazard_ids)
+        kind = (
+            f"every hazard has one benefit in all years, from 1 to {count}: it looks like a rank, "
+            "and ranks do not add up"
+        )
+    elif len(several) >= _MANY and _is_index(several) and not _falls(listing):
         kind = "benefit runs up to about 100: it looks like a score, and scores do not add up"
     if kind:
         cure = "give what each option averts, as list_options does"
@@ -238,6 +245,26 @@ def _odd_benefit(listing: Listing, unit: str) -> Iterator[Finding]:
             yield Finding(
                 severity="warning", code="too-many-accidents", about="benefit", cause=cause, cure=cure
             )
+
+
+def _ranked(listing: Listing) -> bool:
+    """Say whether the hazards' benefits are 1, 2, 3 and so on, whenever and whatever is done."""
+    count = len(listing.hazard_ids)
+    if count < _FEW or len(listing.years) < 2 or np.diff(listing.first).min() < 2:
+        return False
+    low, high = (f.reduceat(listing.benefit, listing.first[:-1]) for f in (np.minimum, np.maximum))
+    return np.array_equal(low, high) and np.array_equal(np.sort(low), np.arange(1, count + 1))
+
+
+def _falls(listing: Listing) -> bool:
+    """Say whether the same step never averts more in a later year, and some avert less: no score does so."""
+    if "state_from" not in listing.frame:
+        return False
+    step = pd.DataFrame({n: getattr(listing, n) for n in ("hazard", "src", "dst", "year", "benefit")})
+    step = step[step["src"] != step["dst"]]
+    best = step.groupby(["hazard", "src", "dst", "year"])["benefit"].max()
+    change = best.groupby(level=["hazard", "src", "dst"]).diff().dropna()
+    return bool((change <= 0).all() and (change < 0).any())
 
 
 def _is_index(values: Floats) -> bool:
