@@ -292,6 +292,26 @@ def test_years_of_work_are_a_list_of_years_that_harm_covers(years):
         list_options(frame, ACTIVITIES, harm, years=years)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"facts": None}, "facts: this is no table but NoneType; give the hazards"),
+        (
+            {"facts": pd.concat([facts(), facts()[["area_m2"]]], axis=1)},
+            "facts: two columns are named 'area_m2'",
+        ),
+        ({"activities": None}, "activities: None is no list of activities; give ccm_geo.ACTIVITIES"),
+        ({"activities": CLEAR}, "is no list of activities"),
+        ({"harm": None}, "expected_harm"),
+        ({"keep": "adm1"}, r"keep 'adm1' is no list of columns; give keep=\['adm1'\]"),
+    ],
+)
+def test_what_is_no_table_or_no_list_is_refused_with_the_cure(change, message):
+    given = {"facts": facts(adm1="N"), "activities": [CLEAR], "harm": harm_of(facts()), **change}
+    with pytest.raises(DataError, match=message):
+        list_options(**given)
+
+
 def test_relative_harm_is_said():
     frame = facts()
     options = list_options(frame, [CLEAR], harm_of(frame, relative=True))

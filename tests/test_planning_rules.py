@@ -640,9 +640,9 @@ def fields_by_year(benefit):
 @pytest.mark.parametrize(
     ("benefit", "kind"),
     [
-        (lambda h, y: 20.0 - h, "looks like a rank"),
+        (lambda h, _: 20.0 - h, "looks like a rank"),
         (lambda h, y: np.linspace(5, 98, 60)[3 * h + y], "looks like a score"),
-        (lambda h, y: np.linspace(5, 98, 20)[h], "looks like a score"),
+        (lambda h, _: np.linspace(5, 98, 20)[h], "looks like a score"),
     ],
 )
 def test_ranks_and_scores_are_seen_in_a_table_with_states(benefit, kind):
@@ -650,7 +650,7 @@ def test_ranks_and_scores_are_seen_in_a_table_with_states(benefit, kind):
 
 
 def test_five_ranked_fields_are_seen():
-    table = fields_by_year(lambda h, y: 5.0 - h).query("hazard_id < 5")
+    table = fields_by_year(lambda h, _: 5.0 - h).query("hazard_id < 5")
     assert "from 1 to 5: it looks like a rank" in codes(table).loc["not-additive", "cause"]
 
 
@@ -659,7 +659,7 @@ def test_five_ranked_fields_are_seen():
     [
         lambda h, y: (3 - y) * (h + 1.0),
         lambda h, y: np.linspace(5, 98, 20)[h] * (3 - y) / 3,
-        lambda h, y: 40.0 * (h + 1),
+        lambda h, _: 40.0 * (h + 1),
     ],
 )
 def test_benefits_that_fall_by_year_or_count_people_are_no_scores(benefit):
@@ -738,3 +738,53 @@ def test_a_value_of_several_that_no_option_has_is_a_note(known):
 def test_a_value_that_nothing_else_stands_for_is_refused(rule, message):
     with pytest.raises(DataError, match=message):
         prioritize(two_fields(), [rule])
+
+
+NO_TABLE = "options: this is no table but"
+
+
+@pytest.mark.parametrize("ask", [prioritize, look_over])
+@pytest.mark.parametrize(
+    ("options", "rules", "message"),
+    [
+        (two_fields(), Budget(5.0), r"rules: Budget is no list of rules; give \[Budget\(...\)\]"),
+        (two_fields(), None, "rules: None is no list of rules"),
+        (two_fields(), [5], "rules: 5 is not a rule"),
+        (None, [], NO_TABLE),
+        ([1], [], NO_TABLE),
+        ({"benefit": [1.0]}, [], NO_TABLE),
+        (
+            two_fields().rename(columns={"cost_usd": "benefit"}),
+            [],
+            "options: two columns are named 'benefit'",
+        ),
+    ],
+)
+def test_what_is_no_table_or_no_list_of_rules_is_refused(ask, options, rules, message):
+    with pytest.raises(DataError, match=message):
+        ask(options, rules)
+
+
+@pytest.mark.parametrize("name", ["gap", "seconds"])
+def test_gap_and_seconds_are_numbers(name):
+    with pytest.raises(DataError, match=f"{name} '0.1' is not a number; give {name}=0.1"):
+        prioritize(two_fields(), [], **{name: "0.1"})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"left_m2": 5.0},
+            r"options: rows 1, 2, 3, 4, cancelled_m2 \+ .* is 15.0, area_m2 10.0; make them add up",
+        ),
+        ({"left_m2": [0.0, 0.0, 5.0, 0.0]}, "options: row 3, cancelled_m2 .* is 35.0, area_m2 30.0"),
+        ({"left_m2": "none"}, "options: column 'left_m2' does not hold numbers"),
+        ({"option_id": ["a", None, "c", "d"]}, "options: row 2, option_id is missing; give each row its own"),
+    ],
+)
+def test_rows_that_no_plan_may_hold_are_refused_before_planning(change, message):
+    table = two_fields().assign(cancelled_m2=0.0, reduced_m2=0.0, left_m2=0.0)
+    assert len(prioritize(table, []).table) == 2
+    with pytest.raises(DataError, match=message):
+        prioritize(table.assign(**change), [])

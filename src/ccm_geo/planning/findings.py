@@ -77,7 +77,7 @@ def look_over(options: pd.DataFrame, rules: Sequence[Rule] = ()) -> pd.DataFrame
     Raises
     ------
     DataError
-        If the options cannot be read at all.
+        If options or rules cannot be read at all.
 
     Examples
     --------
@@ -85,6 +85,7 @@ def look_over(options: pd.DataFrame, rules: Sequence[Rule] = ()) -> pd.DataFrame
     >>> look_over(options, [Budget({2027: 0.001})])[["severity", "code", "about"]].values.tolist()
     [['warning', 'no-money', 'Budget']]
     """
+    rules = read_rules(rules)
     listing = Listing.of(options)
     unit = str(options.attrs.get("benefit_unit", ""))
     found = [*_misfits(listing, rules), *_found(listing, rules, unit)]
@@ -93,6 +94,28 @@ def look_over(options: pd.DataFrame, rules: Sequence[Rule] = ()) -> pd.DataFrame
     return pd.DataFrame([asdict(f) for f in dict.fromkeys(found)], columns=columns).astype(
         {"affected": "int64"}
     )
+
+
+def read_rules(rules: Any) -> tuple[Rule, ...]:
+    """Return rules as a tuple.
+
+    Raises
+    ------
+    DataError
+        If they are one rule and no list, or one of them is no rule.
+    """
+    if isinstance(rules, (Rule, str)) or not isinstance(rules, Iterable):
+        kind = rules.title if isinstance(rules, Rule) else repr(rules)
+        raise DataError(
+            f"rules: {kind} is no list of rules; give [Budget(...)], also where there is one only"
+        )
+    given = tuple(rules)
+    for rule in given:
+        if not isinstance(rule, Rule):
+            raise DataError(
+                f"rules: {rule!r} is not a rule; give Budget(...), Share(...), LockIn(...) and so on"
+            )
+    return given
 
 
 def looked_over(listing: Listing, rules: Sequence[Any]) -> list[Note]:

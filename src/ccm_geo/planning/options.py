@@ -1,6 +1,6 @@
 """Everything that could be done: one row per activity, hazard and year, with its cost and what it averts."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from ccm_geo.errors import DataError
 from ccm_geo.schemas import Note, column_faults, notes_of, spoken_rows, table_named
 
 from .activities import AREA_WORDS, STATES, Activity, read_activities
-from .listing import whole_years
+from .listing import require_table, whole_years
 
 _CODED = ("hazard_class", "status", "ordnance")  # columns whose codes decide what is planned
 _CARRIED = ("hazard_class", "ordnance", "land_use", "adm1", "adm2")
@@ -82,6 +82,11 @@ def list_options(
     >>> list_options(facts, [bac], harm)[["year", "state_from", "cost_usd", "benefit"]].values.tolist()
     [[2027, 'suspected', 5000.0, 0.3...], [2028, 'suspected', 5000.0, 0.1]]
     """
+    require_table(facts, "facts", "give the hazards of read_hazards, with the columns of their measures")
+    if not isinstance(activities, Iterable) or isinstance(activities, (str, Mapping)):
+        raise DataError(f"activities: {activities!r} is no list of activities; give ccm_geo.ACTIVITIES")
+    if isinstance(keep, str):
+        raise DataError(f"options: keep {keep!r} is no list of columns; give keep=[{keep!r}]")
     known = read_activities(activities)
     _require_harm(harm)
     _require_codes(facts, known)
@@ -120,6 +125,7 @@ def _require_harm(harm: pd.DataFrame) -> None:
             "options: the benefit must be accidents averted, which add up; a score or a rank does not. "
             "Give the table of expected_harm(facts, years=...)"
         )
+    require_table(harm, "harm", "give the table of expected_harm(facts, years=...)")
     missing = [c for c in ("hazard_id", "year") if c not in harm.columns]
     if missing:
         raise DataError(f"harm: no column {missing}; give the table of expected_harm(facts, years=...)")
