@@ -194,6 +194,124 @@ def test_input_that_cannot_be_planned_is_refused_with_the_cure(change, message):
         list_options(frame, [CLEAR], harm)
 
 
+@pytest.mark.parametrize(
+    ("column", "value", "known"),
+    [
+        ("status", "CLOSED", "open, closed or handed_over"),
+        ("status", "CLS", "open, closed or handed_over"),
+        ("hazard_class", "Confirmed", "SHA or CHA"),
+        ("hazard_class", "cha", "SHA or CHA"),
+        ("ordnance", "Cluster", "cluster, ap_mine, at_mine, uxo or ied"),
+        ("ordnance", "", "cluster, ap_mine, at_mine, uxo or ied"),
+    ],
+)
+def test_unknown_codes_are_refused_by_row_with_those_allowed(column, value, known):
+    frame = pd.DataFrame({"hazard_id": ["A", "B"], "area_m2": 1e4, "ordnance": "cluster"}, index=[7, 7])
+    good = {"status": "open", "hazard_class": "SHA", "ordnance": "cluster"}[column]
+    with pytest.raises(DataError, match="facts: 1 unknown code") as told:
+        list_options(frame.assign(**{column: [good, value]}), ACTIVITIES, harm_of(frame))
+    (line,) = told.value.failures
+    assert line.startswith(f"row 2, {column} {value!r} is not {known}; read the table with read_hazards")
+    assert f"values={{{column!r}: {{{value!r}:" in line
+
+
+def test_codes_may_be_missing_parted_by_blanks_or_named_by_an_activity():
+    frame = facts(hazard_class=[None], status=[None], ordnance=["cluster; uxo;"])
+    assert "bac" in set(list_options(frame, ACTIVITIES, harm_of(frame)).activity)
+    ours = dataclasses.replace(CLEAR, ordnance=("rocket",))
+    frame = facts(ordnance=["rocket"])
+    assert set(list_options(frame, [ours], harm_of(frame)).activity) == {"clearance"}
+
+
+def two_hazards():
+    frame = pd.DataFrame(
+        {"hazard_id": ["S1", "S2"], "ordnance": ["cluster", "ap_mine"], "area_m2": [1e5, 2e4]}
+    )
+    rows = {"hazard_id": ["S1", "S1", "S2", "S2"], "year": [2027, 2028] * 2, "harm": [0.2, 0.2, 0.1, 0.1]}
+    return frame, pd.DataFrame({**rows, "people": 300.0})
+
+
+@pytest.mark.parametrize(
+    "gap", [lambda h: h.assign(harm=[np.nan, 0.2, 0.1, 0.1]), lambda h: h.iloc[[0, 2, 3]]]
+)
+def test_harm_that_is_missing_in_a_year_is_unknown_and_not_zero(gap):
+    frame, harm = two_hazards()
+    options = list_options(frame, ACTIVITIES, gap(harm))
+    assert set(options.hazard_id) == {"S2"}
+    (note,) = (n for n in options.attrs["notes"] if "no expected harm in some years" in n.text)
+    assert (note.kind, note.rows, note.affected) == ("unknown", ("S1",), 1)
+
+
+def test_harm_that_is_missing_before_the_first_year_of_work_does_not_count():
+    frame, harm = two_hazards()
+    whole = list_options(frame, ACTIVITIES, harm, years=[2028])
+    gap = list_options(frame, ACTIVITIES, harm.assign(harm=[np.nan, 0.2, 0.1, 0.1]), years=[2028])
+    pd.testing.assert_frame_equal(whole, gap)
+
+
+def test_people_who_are_missing_in_a_year_are_not_taught_for_nothing():
+    frame, harm = two_hazards()
+    options = list_options(frame, ACTIVITIES, harm.assign(people=[np.nan, 300.0, 300.0, 300.0]))
+    assert set(options.loc[options.activity == "eore", "hazard_id"]) == {"S2"}
+    assert any("no number of people in some years: eore" in n.text for n in options.attrs["notes"])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda f, h: (f, h.assign(year=[2027, np.nan] * 2)), "harm: rows 2, 4, year 'nan' is not a whole"),
+        (
+            lambda f, h: (f, h.assign(year=pd.to_datetime(["2027-01-01", "2028-01-01"] * 2))),
+            "of dates with .dt.year",
+        ),
+        (
+            lambda f, h: (f, h.assign(year=["a", "b"] * 2)),
+            "harm: rows 1, 2, 3, 4, year 'a' is not a whole number",
+        ),
+        (lambda f, h: (f, h.assign(year=[2027, 2027.5] * 2)), "harm: rows 2, 4, year '2027.5'"),
+        (
+            lambda f, h: (f, h.assign(harm=[np.inf, 1, 1, 1])),
+            "harm: row 1, harm 'inf' is not a finite number",
+        ),
+        (lambda f, h: (f, h.assign(harm=["much", 1, 1, 1])), "harm: row 1, harm 'much' is not a finite"),
+        (lambda f, h: (f, h.assign(people=["many", 1, 1, 1])), "harm: row 1, people 'many' is not"),
+        (lambda f, h: (f.assign(area_m2=[1.0, np.inf]), h), "facts: row 2, area_m2 'inf' is not a finite"),
+        (lambda f, h: (f.assign(area_m2=["big", 1.0]), h), "facts: row 1, area_m2 'big' is not a finite"),
+    ],
+)
+def test_what_is_no_year_or_no_number_is_refused_by_row(change, message):
+    frame, harm = change(*two_hazards())
+    with pytest.raises(DataError, match=message):
+        list_options(frame, ACTIVITIES, harm)
+
+
+@pytest.mark.parametrize("years", [2027, "2027", [2027.5], [2040], []])
+def test_years_of_work_are_a_list_of_years_that_harm_covers(years):
+    frame, harm = two_hazards()
+    with pytest.raises(DataError, match="years"):
+        list_options(frame, ACTIVITIES, harm, years=years)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"facts": None}, "facts: this is no table but NoneType; give the hazards"),
+        (
+            {"facts": pd.concat([facts(), facts()[["area_m2"]]], axis=1)},
+            "facts: two columns are named 'area_m2'",
+        ),
+        ({"activities": None}, "activities: None is no list of activities; give ccm_geo.ACTIVITIES"),
+        ({"activities": CLEAR}, "is no list of activities"),
+        ({"harm": None}, "expected_harm"),
+        ({"keep": "adm1"}, r"keep 'adm1' is no list of columns; give keep=\['adm1'\]"),
+    ],
+)
+def test_what_is_no_table_or_no_list_is_refused_with_the_cure(change, message):
+    given = {"facts": facts(adm1="N"), "activities": [CLEAR], "harm": harm_of(facts()), **change}
+    with pytest.raises(DataError, match=message):
+        list_options(**given)
+
+
 def test_relative_harm_is_said():
     frame = facts()
     options = list_options(frame, [CLEAR], harm_of(frame, relative=True))

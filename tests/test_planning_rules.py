@@ -14,6 +14,7 @@ from scipy.optimize import linprog
 
 from ccm_geo import DataError, PlanError
 from ccm_geo.planning import (
+    After,
     Budget,
     Capacity,
     Deadline,
@@ -629,6 +630,42 @@ def test_ranks_and_scores_are_not_taken_for_benefit():
     assert "not-additive" not in codes(rank.assign(benefit=np.linspace(0.01, 2.3, 30))).index
 
 
+def fields_by_year(benefit):
+    """Twenty fields that can be released in each of three years, with a benefit by field and year."""
+    rows = [(f"{h}:{y}", h, 2027 + y, benefit(h, y)) for h in range(20) for y in range(3)]
+    table = pd.DataFrame(rows, columns=["option_id", "hazard_id", "year", "benefit"])
+    return table.assign(state_from="confirmed", state_to="released", cost_usd=1.0)
+
+
+@pytest.mark.parametrize(
+    ("benefit", "kind"),
+    [
+        (lambda h, _: 20.0 - h, "looks like a rank"),
+        (lambda h, y: np.linspace(5, 98, 60)[3 * h + y], "looks like a score"),
+        (lambda h, _: np.linspace(5, 98, 20)[h], "looks like a score"),
+    ],
+)
+def test_ranks_and_scores_are_seen_in_a_table_with_states(benefit, kind):
+    assert kind in codes(fields_by_year(benefit)).loc["not-additive", "cause"]
+
+
+def test_five_ranked_fields_are_seen():
+    table = fields_by_year(lambda h, _: 5.0 - h).query("hazard_id < 5")
+    assert "from 1 to 5: it looks like a rank" in codes(table).loc["not-additive", "cause"]
+
+
+@pytest.mark.parametrize(
+    "benefit",
+    [
+        lambda h, y: (3 - y) * (h + 1.0),
+        lambda h, y: np.linspace(5, 98, 20)[h] * (3 - y) / 3,
+        lambda h, _: 40.0 * (h + 1),
+    ],
+)
+def test_benefits_that_fall_by_year_or_count_people_are_no_scores(benefit):
+    assert "not-additive" not in codes(fields_by_year(benefit)).index
+
+
 def test_more_accidents_than_the_world_has_are_questioned():
     table = two_fields()
     table.attrs["benefit_unit"] = "accidents averted"
@@ -648,3 +685,106 @@ def test_warnings_reach_the_plan_as_one_line_of_advice():
     plan = prioritize(two_fields(), [Budget(1e9)])
     (note,) = [n for n in plan.notes if n.kind == "advice"]
     assert note.text == "Budget: 1,000,000,000 exceeds all that options can cost (40); it is no limit"
+
+
+@pytest.mark.parametrize(
+    ("years", "message"),
+    [
+        (pd.to_datetime(["2027-01-01", "2028-01-01"]), "rows 1, 2, year .* of dates with .dt.year"),
+        (["2027", "2028"], "options: rows 1, 2, year '2027' is not a whole number"),
+        ([2027, 2027.5], "options: row 2, year '2027.5' is not a whole number"),
+        ([2027, 20280101], "options: row 2, year '20280101' is not a whole number"),
+        ([2027, "later"], "options: row 2, year 'later' is not a whole number"),
+    ],
+)
+def test_years_that_are_no_whole_numbers_are_refused_by_row(years, message):
+    table = pd.DataFrame({"option_id": ["a", "b"], "year": years, "cost_usd": 1.0, "benefit": 1.0})
+    with pytest.raises(DataError, match=message):
+        prioritize(table, [Budget(1.0)])
+
+
+def test_whole_years_as_decimals_are_years():
+    table = pd.DataFrame({"option_id": ["a", "b"], "year": [2027.0, 2028.0], "cost_usd": 1.0, "benefit": 1.0})
+    assert prioritize(table, [Budget({2027: 1.0, 2028: 0.0})]).table["option_id"].tolist() == ["a"]
+
+
+@pytest.mark.parametrize("known", ["bac", "clearance"])
+def test_a_value_of_several_that_no_option_has_is_a_note(known):
+    table = two_fields().assign(activity=known)
+    survey = table.assign(
+        option_id=table["option_id"] + "s", activity="ts", state_to="surveyed", cost_usd=1.0
+    )
+    later = table.assign(option_id=table["option_id"] + "l", state_from="surveyed")
+    options = pd.concat([table, survey, later], ignore_index=True).drop(columns=["area_m2", "cleared_m2"])
+    after = After({"activity": ["nts", "ts"]}, {"activity": ["clearance", "bac"]}, within="hazard_id")
+    teams = Capacity(5.0, where={"activity": ["clearance", "bac"]})
+    plan = prioritize(options, [after, teams])
+    assert (plan.table["activity"] == "ts").sum() == 2
+    gone = "clearance" if known == "bac" else "bac"
+    texts = [n.text for n in plan.notes if "check the spelling" in n.text]
+    assert sum(f"no option has activity {gone};" in t for t in texts) == 2
+    assert sum("no option has activity nts;" in t for t in texts) == 1
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        (Capacity(5.0, where={"adm1": "east"}), "no option has adm1 'east'"),
+        (Capacity(5.0, where={"adm1": ["east"]}), "no option has adm1 'east'"),
+        (Capacity(5.0, where={"adm1": ["east", "west"]}), "no option has adm1 'east'"),
+        (After(["A", "Z"], "B"), "no option has hazard_id 'Z'"),
+    ],
+)
+def test_a_value_that_nothing_else_stands_for_is_refused(rule, message):
+    with pytest.raises(DataError, match=message):
+        prioritize(two_fields(), [rule])
+
+
+NO_TABLE = "options: this is no table but"
+
+
+@pytest.mark.parametrize("ask", [prioritize, look_over])
+@pytest.mark.parametrize(
+    ("options", "rules", "message"),
+    [
+        (two_fields(), Budget(5.0), r"rules: Budget is no list of rules; give \[Budget\(...\)\]"),
+        (two_fields(), None, "rules: None is no list of rules"),
+        (two_fields(), [5], "rules: 5 is not a rule"),
+        (None, [], NO_TABLE),
+        ([1], [], NO_TABLE),
+        ({"benefit": [1.0]}, [], NO_TABLE),
+        (
+            two_fields().rename(columns={"cost_usd": "benefit"}),
+            [],
+            "options: two columns are named 'benefit'",
+        ),
+    ],
+)
+def test_what_is_no_table_or_no_list_of_rules_is_refused(ask, options, rules, message):
+    with pytest.raises(DataError, match=message):
+        ask(options, rules)
+
+
+@pytest.mark.parametrize("name", ["gap", "seconds"])
+def test_gap_and_seconds_are_numbers(name):
+    with pytest.raises(DataError, match=f"{name} '0.1' is not a number; give {name}=0.1"):
+        prioritize(two_fields(), [], **{name: "0.1"})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"left_m2": 5.0},
+            r"options: rows 1, 2, 3, 4, cancelled_m2 \+ .* is 15.0, area_m2 10.0; make them add up",
+        ),
+        ({"left_m2": [0.0, 0.0, 5.0, 0.0]}, "options: row 3, cancelled_m2 .* is 35.0, area_m2 30.0"),
+        ({"left_m2": "none"}, "options: column 'left_m2' does not hold numbers"),
+        ({"option_id": ["a", None, "c", "d"]}, "options: row 2, option_id is missing; give each row its own"),
+    ],
+)
+def test_rows_that_no_plan_may_hold_are_refused_before_planning(change, message):
+    table = two_fields().assign(cancelled_m2=0.0, reduced_m2=0.0, left_m2=0.0)
+    assert len(prioritize(table, []).table) == 2
+    with pytest.raises(DataError, match=message):
+        prioritize(table.assign(**change), [])

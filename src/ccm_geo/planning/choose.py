@@ -14,7 +14,7 @@ from ccm_geo.schemas import Note, notes_of
 from . import check
 from .conflicts import explain
 from .engine.solve import SMALL, Solution, load, solve
-from .findings import looked_over
+from .findings import looked_over, read_rules
 from .listing import Floats, Ints, Listing, Mask, leads_on
 from .model import Family, Model, build
 from .needed import beyond_amounts
@@ -77,12 +77,10 @@ def prioritize(
     >>> list(plan.table["option_id"]), plan.benefit, plan.gap
     (['b', 'c'], 7.0, 0.0)
     """
-    given = tuple(rules)
-    for rule in given:
-        if not isinstance(rule, Rule):
-            raise DataError(
-                f"rules: {rule!r} is not a rule; give Budget(...), Share(...), LockIn(...) and so on"
-            )
+    given = read_rules(rules)
+    for name, value in (("gap", gap), ("seconds", seconds)):
+        if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+            raise DataError(f"prioritize: {name} {value!r} is not a number; give {name}=0.1 without quotes")
     if not 0 <= gap < 1 or not seconds > 0:
         raise DataError(f"prioritize: gap {gap} must be a share from 0 to 1 and seconds {seconds} above 0")
     listing = Listing.of(options)

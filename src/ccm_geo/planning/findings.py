@@ -13,13 +13,14 @@ from ccm_geo.schemas import Note
 
 from .engine.arcs import Arcs
 from .engine.prices import plain, walk
-from .listing import Floats, Listing, matching
+from .listing import Floats, Listing, absent_values, matching
 from .rules.donors import Donors
 from .rules.limits import Budget, Capacity, Rule, listed
 from .rules.promises import LockIn, LockOut
 from .rules.shares import Share, closing_steps
 
 _MAGNITUDE = 1e9  # largest over smallest number beyond which one of them is likely in another unit
+_FEW = 5  # hazards below which benefits of 1, 2, 3 may be what they are
 _MANY = 20  # options below which a row of numbers proves nothing
 _RELEASE_USD_PER_M2 = (0.22, 39.0)
 """Lowest programme average (cluster munitions, Lao PDR 2010-2017), highest (minefields, world 2006)."""
@@ -76,7 +77,7 @@ def look_over(options: pd.DataFrame, rules: Sequence[Rule] = ()) -> pd.DataFrame
     Raises
     ------
     DataError
-        If the options cannot be read at all.
+        If options or rules cannot be read at all.
 
     Examples
     --------
@@ -84,6 +85,7 @@ def look_over(options: pd.DataFrame, rules: Sequence[Rule] = ()) -> pd.DataFrame
     >>> look_over(options, [Budget({2027: 0.001})])[["severity", "code", "about"]].values.tolist()
     [['warning', 'no-money', 'Budget']]
     """
+    rules = read_rules(rules)
     listing = Listing.of(options)
     unit = str(options.attrs.get("benefit_unit", ""))
     found = [*_misfits(listing, rules), *_found(listing, rules, unit)]
@@ -92,6 +94,28 @@ def look_over(options: pd.DataFrame, rules: Sequence[Rule] = ()) -> pd.DataFrame
     return pd.DataFrame([asdict(f) for f in dict.fromkeys(found)], columns=columns).astype(
         {"affected": "int64"}
     )
+
+
+def read_rules(rules: Any) -> tuple[Rule, ...]:
+    """Return rules as a tuple.
+
+    Raises
+    ------
+    DataError
+        If they are one rule and no list, or one of them is no rule.
+    """
+    if isinstance(rules, (Rule, str)) or not isinstance(rules, Iterable):
+        kind = rules.title if isinstance(rules, Rule) else repr(rules)
+        raise DataError(
+            f"rules: {kind} is no list of rules; give [Budget(...)], also where there is one only"
+        )
+    given = tuple(rules)
+    for rule in given:
+        if not isinstance(rule, Rule):
+            raise DataError(
+                f"rules: {rule!r} is not a rule; give Budget(...), Share(...), LockIn(...) and so on"
+            )
+    return given
 
 
 def looked_over(listing: Listing, rules: Sequence[Any]) -> list[Note]:
@@ -117,6 +141,7 @@ def _found(listing: Listing, rules: Sequence[Any], unit: str) -> Iterator[Findin
     yield from _odd_costs(listing)
     yield from _odd_years(listing)
     for rule in rules:
+        yield from _absent(listing, rule)
         if isinstance(rule, Budget):
             yield from _odd_money(listing, rule)
         elif isinstance(rule, Capacity):
@@ -170,6 +195,22 @@ def _contradictions(rules: Sequence[Any]) -> Iterator[Finding]:
                 )
 
 
+def _absent(listing: Listing, rule: Any) -> Iterator[Finding]:
+    """Name the values of a list that stand in no option; a single one is refused by the rule itself."""
+    given = [getattr(rule, n, None) for n in ("where", "first", "then")]
+    given += [grant.where for grant in getattr(rule, "grants", ())]
+    for where in (w for w in given if isinstance(w, Mapping)):
+        for column, wanted in where.items() if _fits(listing, where) else ():
+            if gone := absent_values(listing.frame, column, wanted):
+                yield Finding(
+                    severity="advice",
+                    code="value-not-there",
+                    about=rule.title,
+                    cause=f"no option has {column} {listed(gone[:10])}",
+                    cure="the others of the list count; check the spelling",
+                )
+
+
 def _odd_numbers(listing: Listing) -> Iterator[Finding]:
     for name in ("benefit", "cost_usd"):
         if name not in listing.frame:
@@ -208,7 +249,13 @@ def _odd_benefit(listing: Listing, unit: str) -> Iterator[Finding]:
     kind = ""
     if len(several) >= _MANY and np.array_equal(several, np.arange(1, len(several) + 1)):
         kind = f"benefit runs from 1 to {len(several)}: it looks like a rank, and ranks do not add up"
-    elif len(several) >= _MANY and "state_from" not in listing.frame and _is_index(several):
+    elif _ranked(listing):
+        count = len(listing.hazard_ids)
+        kind = (
+            f"every hazard has one benefit in all years, from 1 to {count}: it looks like a rank, "
+            "and ranks do not add up"
+        )
+    elif len(several) >= _MANY and _is_index(several) and not _falls(listing):
         kind = "benefit runs up to about 100: it looks like a score, and scores do not add up"
     if kind:
         cure = "give what each option averts, as list_options does"
@@ -221,6 +268,26 @@ def _odd_benefit(listing: Listing, unit: str) -> Iterator[Finding]:
             yield Finding(
                 severity="warning", code="too-many-accidents", about="benefit", cause=cause, cure=cure
             )
+
+
+def _ranked(listing: Listing) -> bool:
+    """Say whether the hazards' benefits are 1, 2, 3 and so on, whenever and whatever is done."""
+    count = len(listing.hazard_ids)
+    if count < _FEW or len(listing.years) < 2 or np.diff(listing.first).min() < 2:
+        return False
+    low, high = (f.reduceat(listing.benefit, listing.first[:-1]) for f in (np.minimum, np.maximum))
+    return np.array_equal(low, high) and np.array_equal(np.sort(low), np.arange(1, count + 1))
+
+
+def _falls(listing: Listing) -> bool:
+    """Say whether the same step never averts more in a later year, and some avert less: no score does so."""
+    if "state_from" not in listing.frame:
+        return False
+    step = pd.DataFrame({n: getattr(listing, n) for n in ("hazard", "src", "dst", "year", "benefit")})
+    step = step[step["src"] != step["dst"]]
+    best = step.groupby(["hazard", "src", "dst", "year"])["benefit"].max()
+    change = best.groupby(level=["hazard", "src", "dst"]).diff().dropna()
+    return bool((change <= 0).all() and (change < 0).any())
 
 
 def _is_index(values: Floats) -> bool:

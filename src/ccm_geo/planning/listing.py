@@ -9,12 +9,16 @@ import numpy.typing as npt
 import pandas as pd
 
 from ccm_geo.errors import DataError
-from ccm_geo.schemas import Note
+from ccm_geo.schemas import Note, spoken_rows
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 Where = Mapping[str, Any]
+_PARTS = ("cancelled_m2", "reduced_m2", "cleared_m2", "left_m2")  # of the area worked on
+_AREA_SLACK = 1e-6  # share of an area: rounding of sums, as in the check of a plan
+_NAMES = ("hazard_id", "option_id")  # columns whose values each name one thing
+_LAST_YEAR = 9999  # what lies beyond is a date without its hyphens, or another mistake
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +68,7 @@ class Listing:
             If ids repeat, a column is missing or is not a number, or the states run in a circle.
         """
         _require_columns(options)
+        _require_land(options)
         frame, kept, notes = _complete_rows(options)
         if "option_id" not in frame:
             frame.insert(0, "option_id", [f"option-{i + 1}" for i in frame.index])
@@ -75,7 +80,9 @@ class Listing:
         if "hazard_id" not in frame:
             frame["hazard_id"] = ids
         codes, names = pd.factorize(frame["hazard_id"])
-        year = frame["year"].to_numpy(dtype=np.int64) if "year" in frame else np.zeros(len(frame), np.int64)
+        year = np.zeros(len(frame), np.int64)
+        if "year" in frame:
+            year = whole_years(frame["year"], "options", kept)
         src, dst, start = _states(frame, codes, len(names))
         order = np.lexsort((dst, src, src == dst, year, codes))
         if (order[1:] < order[:-1]).any():
@@ -122,7 +129,47 @@ class Listing:
         return out
 
 
+def require_table(table: Any, title: str, cure: str) -> None:
+    """Refuse what is no table, and a table with two columns of one name.
+
+    Raises
+    ------
+    DataError
+        Names the table and the cure.
+    """
+    if not isinstance(table, pd.DataFrame):
+        raise DataError(f"{title}: this is no table but {type(table).__name__}; {cure}")
+    twice = table.columns[table.columns.duplicated()]
+    if len(twice):
+        raise DataError(f"{title}: two columns are named {twice[0]!r}; rename or drop one")
+
+
+def _require_land(options: pd.DataFrame) -> None:
+    """Refuse rows that no plan may hold: those without a name, and those whose areas do not add up."""
+    if "option_id" in options and (nameless := options["option_id"].isna().to_numpy()).any():
+        raise DataError(f"options: {_said(nameless)}, option_id is missing; give each row its own")
+    if not {"area_m2", *_PARTS} <= set(options.columns):
+        return
+    for name in ("area_m2", *_PARTS):
+        if not pd.api.types.is_numeric_dtype(options[name].dtype):
+            raise DataError(f"options: column {name!r} does not hold numbers")
+    area = options["area_m2"].to_numpy(dtype=float, na_value=np.nan)
+    parts = options[list(_PARTS)].sum(axis=1).to_numpy(dtype=float)
+    wrong = np.abs(area - parts) > _AREA_SLACK * area
+    if wrong.any():
+        first = int(wrong.argmax())
+        raise DataError(
+            f"options: {_said(wrong)}, {' + '.join(_PARTS)} is {parts[first]:,.1f}, "
+            f"area_m2 {area[first]:,.1f}; make them add up, or drop the column {_PARTS[-1]} where it is not known"
+        )
+
+
+def _said(which: Mask) -> str:
+    return spoken_rows([str(row + 1) for row in np.flatnonzero(which)])
+
+
 def _require_columns(options: pd.DataFrame) -> None:
+    require_table(options, "options", "give the table of list_options, or a pandas.DataFrame of your own")
     if "benefit" not in options.columns:
         scores = [c for c in ("score", "rank") if c in options.columns]
         why = f" ({scores[0]} puts hazards in order but does not add up)" if scores else ""
@@ -164,6 +211,42 @@ def _complete_rows(options: pd.DataFrame) -> tuple[pd.DataFrame, Ints, list[Note
     frame = frame.copy(deep=False)
     frame.attrs = {}
     return frame, np.nonzero(keep)[0], notes
+
+
+def whole_years(years: pd.Series, title: str, rows: Ints | None = None) -> Ints:
+    """Read years as whole numbers; `rows` says where they stand in the table given, counted from 0.
+
+    Raises
+    ------
+    DataError
+        If one is missing, a date, a text, not whole, or not from 0 to 9999; names its rows.
+
+    Examples
+    --------
+    >>> whole_years(pd.Series([2027.0, 2028.0]), "options")
+    array([2027, 2028])
+    >>> whole_years(pd.Series([2027.0, 2027.5]), "options")
+    Traceback (most recent call last):
+        ...
+    ccm_geo.errors.DataError: options: row 2, year '2027.5' is not a whole number; give years as numbers...
+    """
+    codes, kinds = pd.factorize(years)
+    good = np.array([*map(_is_year, kinds), False])[codes]
+    if not good.all():
+        at = np.flatnonzero(~good)
+        named = spoken_rows([str(row + 1) for row in (at if rows is None else rows[at])])
+        value = years.iloc[at[0]]
+        dates = ", of dates with .dt.year" if hasattr(value, "year") else ""
+        raise DataError(
+            f"{title}: {named}, year {str(value)!r} is not a whole number; "
+            f"give years as numbers such as 2027{dates}"
+        )
+    return np.array([int(kind) for kind in kinds], dtype=np.int64)[codes]
+
+
+def _is_year(value: Any) -> bool:
+    number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    return bool(number and 0 <= value <= _LAST_YEAR and value == int(value))
 
 
 def _states(
@@ -236,10 +319,13 @@ def _beginnings(
 def matching(frame: pd.DataFrame, where: Where | None, asker: str) -> Mask:
     """Say which rows have the values that `where` names: column to value, or to several values.
 
+    Of several values some may stand in no row ("clearance or bac" where all land is for bac); hazards and
+    options are named one by one, so each of them must be there.
+
     Raises
     ------
     DataError
-        If a column is not there, or a value stands in none of its rows.
+        If a column is not there, if none of its values stands in any row, or if a hazard or option does not.
     """
     keep = np.ones(len(frame), bool)
     for column, wanted in (where or {}).items():
@@ -249,12 +335,18 @@ def matching(frame: pd.DataFrame, where: Where | None, asker: str) -> Mask:
             )
         values = [wanted] if isinstance(wanted, str) or not np.iterable(wanted) else list(wanted)
         found = frame[column].isin(values)
-        absent = [v for v in values if not (frame[column] == v).any()]
-        if absent:
+        absent = absent_values(frame, column, wanted)
+        if absent and (len(absent) == len(values) or column in _NAMES):
             known = ", ".join(map(str, frame[column].dropna().unique()[:10]))
             raise DataError(f"{asker}: no option has {column} {absent[0]!r}; among the values are {known}")
         keep &= found.to_numpy()
     return keep
+
+
+def absent_values(frame: pd.DataFrame, column: str, wanted: Any) -> list[Any]:
+    """List the values, of one or of several wanted, that stand in no row of a column."""
+    values = [wanted] if isinstance(wanted, str) or not np.iterable(wanted) else list(wanted)
+    return [v for v in values if not (frame[column] == v).any()]
 
 
 def leads_on(listing: Listing) -> Mask:

@@ -1,7 +1,7 @@
 """Everything that could be done: one row per activity, hazard and year, with its cost and what it averts."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import geopandas as gpd
@@ -11,10 +11,12 @@ import pandas as pd
 
 from ccm_geo import space
 from ccm_geo.errors import DataError
-from ccm_geo.schemas import Note, notes_of
+from ccm_geo.schemas import Note, column_faults, notes_of, spoken_rows, table_named
 
 from .activities import AREA_WORDS, STATES, Activity, read_activities
+from .listing import require_table, whole_years
 
+_CODED = ("hazard_class", "status", "ordnance")  # columns whose codes decide what is planned
 _CARRIED = ("hazard_class", "ordnance", "land_use", "adm1", "adm2")
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -43,7 +45,8 @@ def list_options(
         What can be done; see `ACTIVITIES`. A table with the same fields will do.
     harm
         Accidents a year by hazard and year, from `expected_harm`: columns hazard_id, year, harm, and
-        people where risk education is priced by person.
+        people where risk education is priced by person. A hazard whose harm is missing in a year that
+        counts is unknown: it is left out, and a note names it.
     years
         Years in which work can be done; by default all years of `harm`.
     keep
@@ -60,7 +63,8 @@ def list_options(
     Raises
     ------
     DataError
-        If a column is missing, if ids repeat, if `harm` is a score or a rank, or if nothing is left.
+        If a column is missing, if ids repeat, if hazard_class, status or ordnance hold an unknown code,
+        if `harm` is a score or a rank, or if nothing is left.
 
     Notes
     -----
@@ -78,10 +82,18 @@ def list_options(
     >>> list_options(facts, [bac], harm)[["year", "state_from", "cost_usd", "benefit"]].values.tolist()
     [[2027, 'suspected', 5000.0, 0.3...], [2028, 'suspected', 5000.0, 0.1]]
     """
+    require_table(facts, "facts", "give the hazards of read_hazards, with the columns of their measures")
+    if not isinstance(activities, Iterable) or isinstance(activities, (str, Mapping)):
+        raise DataError(f"activities: {activities!r} is no list of activities; give ccm_geo.ACTIVITIES")
+    if isinstance(keep, str):
+        raise DataError(f"options: keep {keep!r} is no list of columns; give keep=[{keep!r}]")
     known = read_activities(activities)
     _require_harm(harm)
-    hazards, notes = _usable_hazards(facts, harm)
-    grid = _HarmGrid.of(hazards, harm, years)
+    _require_codes(facts, known)
+    yearly = _yearly_harm(harm)
+    wanted = _wanted_years(years, yearly)
+    hazards, notes = _usable_hazards(facts, yearly, since=int(wanted[0]))
+    grid = _HarmGrid.of(hazards, yearly, wanted)
     offered = _offered(known, hazards, peopled=grid.peopled)
     states = _state_values(known, offered, hazards)
     blocks = [
@@ -113,6 +125,7 @@ def _require_harm(harm: pd.DataFrame) -> None:
             "options: the benefit must be accidents averted, which add up; a score or a rank does not. "
             "Give the table of expected_harm(facts, years=...)"
         )
+    require_table(harm, "harm", "give the table of expected_harm(facts, years=...)")
     missing = [c for c in ("hazard_id", "year") if c not in harm.columns]
     if missing:
         raise DataError(f"harm: no column {missing}; give the table of expected_harm(facts, years=...)")
@@ -124,8 +137,65 @@ def _require_harm(harm: pd.DataFrame) -> None:
         raise DataError(
             f"harm: {int(twice.sum())} rows repeat, first {first['hazard_id']!r} in {first['year']}"
         )
-    if (pd.to_numeric(harm["harm"]) < 0).any():
+
+
+def _yearly_harm(harm: pd.DataFrame) -> pd.DataFrame:
+    """Read hazard, year, harm and people as what they are; a missing number stays missing."""
+    found = pd.DataFrame(
+        {
+            "hazard_id": harm["hazard_id"].to_numpy(),
+            "year": whole_years(harm["year"], "harm"),
+            **{name: _column(harm, name, "harm") for name in ("harm", "people")},
+        }
+    )
+    if (found["harm"] < 0).any():
         raise DataError("harm: negative values; accidents a year are 0 or more")
+    return found
+
+
+def _wanted_years(years: Iterable[int] | None, harm: pd.DataFrame) -> npt.NDArray[np.int64]:
+    covered = np.unique(harm["year"].to_numpy(dtype=np.int64))
+    if years is None:
+        return covered
+    if isinstance(years, str) or not isinstance(years, Iterable):
+        raise DataError(f"options: years {years!r} is not a list of years; give years=[2027, 2028]")
+    wanted = np.unique(whole_years(pd.Series(list(years), dtype=object), "years"))
+    beyond = sorted(set(wanted.tolist()) - set(covered.tolist()))
+    if beyond or not len(wanted):
+        raise DataError(f"options: years {beyond} have no expected harm; harm covers {covered.tolist()}")
+    return wanted
+
+
+def _require_codes(facts: pd.DataFrame, activities: tuple[Activity, ...]) -> None:
+    """Refuse codes that nobody knows: an unknown status would be open, an unknown class suspected land.
+
+    An activity of the planner's own may name ordnance of its own.
+    """
+    spec = table_named("hazards")
+    coded = []
+    for name in _CODED:
+        own = {code for a in activities for code in a.ordnance} if name == "ordnance" else set()
+        allowed = tuple(dict.fromkeys((*spec[name].allowed, *sorted(own))))
+        coded.append(replace(spec[name], allowed=allowed, required=False))
+    held = pd.DataFrame({c: facts[c].to_numpy() for c in _CODED if c in facts.columns})
+    if "ordnance" in held:
+        held["ordnance"] = held["ordnance"].map(_parted, na_action="ignore")
+    faults = [
+        line.replace("; map it with ", "; read the table with read_hazards, and map it with ")
+        for line in column_faults(held, replace(spec, columns=tuple(coded)), _numbered)
+    ]
+    if faults:
+        raise DataError(f"facts: {len(faults)} unknown code{'s' if len(faults) > 1 else ''}", faults)
+
+
+def _parted(codes: Any) -> str:
+    """Write several codes with semicolons and without the blanks around them."""
+    return ";".join(part.strip() for part in str(codes).strip().strip(";").split(";"))
+
+
+def _numbered(index: pd.Index) -> Sequence[str]:
+    """Count rows from 1."""
+    return [str(int(row) + 1) for row in index]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +208,7 @@ class _Hazards:
     unknown_ordnance: int
 
 
-def _usable_hazards(facts: pd.DataFrame, harm: pd.DataFrame) -> tuple[_Hazards, list[Note]]:
+def _usable_hazards(facts: pd.DataFrame, harm: pd.DataFrame, *, since: int) -> tuple[_Hazards, list[Note]]:
     if "hazard_id" not in facts.columns or not ({"area_m2", "area_recorded_m2"} & set(facts.columns)):
         raise DataError(
             "facts: no column 'hazard_id' or no 'area_m2' and 'area_recorded_m2'; see read_hazards"
@@ -157,19 +227,23 @@ def _usable_hazards(facts: pd.DataFrame, harm: pd.DataFrame) -> tuple[_Hazards, 
         if "status" in facts
         else np.zeros(len(facts), bool)
     )
-    known = harm.loc[np.isfinite(pd.to_numeric(harm["harm"])), "hazard_id"]
-    harmless = ~facts["hazard_id"].isin(known).to_numpy()
+    harmless, gaps = _unknown_harm(facts["hazard_id"], harm, since)
     without = ~(area > 0)
     tell = [
         (closed, "set aside", "{} hazards are closed or handed over; nothing is planned for them"),
         (~closed & harmless, "unknown", "{} hazards have no expected harm; nothing can be planned for them"),
         (
-            ~closed & ~harmless & without,
+            ~closed & gaps,
+            "unknown",
+            "{} hazards have no expected harm in some years; nothing can be planned for them",
+        ),
+        (
+            ~closed & ~harmless & ~gaps & without,
             "unknown",
             "{} hazards have no area; nothing can be planned for them",
         ),
         (
-            ~closed & ~harmless & ~without & ~measured,
+            ~closed & ~harmless & ~gaps & ~without & ~measured,
             "assumed",
             "{} hazards are priced on their recorded area",
         ),
@@ -177,7 +251,7 @@ def _usable_hazards(facts: pd.DataFrame, harm: pd.DataFrame) -> tuple[_Hazards, 
     for which, kind, text in tell:
         if which.any():
             notes.append(_note(kind, text, facts, which))
-    keep = ~(closed | harmless | without)
+    keep = ~(closed | harmless | gaps | without)
     if not keep.any():
         raise DataError(
             "options: no hazard is open, has an area and a row in harm: " + "; ".join(n.text for n in notes)
@@ -200,6 +274,15 @@ def _usable_hazards(facts: pd.DataFrame, harm: pd.DataFrame) -> tuple[_Hazards, 
     return found, notes
 
 
+def _unknown_harm(ids: pd.Series, harm: pd.DataFrame, since: int) -> tuple[Mask, Mask]:
+    """Say which hazards have no harm at all, and which miss that of a year that counts."""
+    known = harm[harm["harm"].notna()]
+    counted = known.loc[known["year"] >= since, "hazard_id"].value_counts()
+    whole = counted.index[counted == harm.loc[harm["year"] >= since, "year"].nunique()]
+    harmless = ~ids.isin(known["hazard_id"]).to_numpy()
+    return harmless, ~harmless & ~ids.isin(whole).to_numpy()
+
+
 def _note(kind: str, text: str, table: pd.DataFrame, which: Mask) -> Note:
     count = int(which.sum())
     return Note(
@@ -211,10 +294,23 @@ def _note(kind: str, text: str, table: pd.DataFrame, which: Mask) -> Note:
     )
 
 
-def _column(table: pd.DataFrame, name: str) -> Floats:
+def _column(table: pd.DataFrame, name: str, title: str = "facts") -> Floats:
+    """Read a column as numbers; what is missing is NaN, what is no number or has no end is refused."""
     if name not in table.columns:
         return np.full(len(table), np.nan)
-    return pd.to_numeric(table[name]).to_numpy(dtype=float, na_value=np.nan)
+    column = table[name]
+    dated = pd.api.types.is_datetime64_any_dtype(column) or pd.api.types.is_timedelta64_dtype(column)
+    numbers = pd.Series(np.nan, column.index) if dated else pd.to_numeric(column, errors="coerce")
+    values = numbers.to_numpy(dtype=float, na_value=np.nan)
+    wrong = np.isinf(values) | (np.isnan(values) & column.notna().to_numpy())
+    if wrong.any():
+        at = np.flatnonzero(wrong)
+        named, value = spoken_rows([str(row + 1) for row in at]), str(column.iloc[at[0]])
+        raise DataError(
+            f"{title}: {named}, {name} {value!r} is not a finite number; "
+            "correct it, or leave the cell empty where it is unknown"
+        )
+    return values
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -226,35 +322,33 @@ class _HarmGrid:
     yearly: Floats
     onward: Floats
     people: Floats
+    uncounted: Mask
+    """Hazards of which the people are known in some of the years only."""
 
     @property
     def peopled(self) -> Mask:
-        """Whether anybody is counted within reach of each hazard."""
-        return np.asarray((self.people > 0).any(axis=1), dtype=bool)
+        """Whether anybody is counted within reach of each hazard, and in every year."""
+        return np.asarray((self.people > 0).any(axis=1) & ~self.uncounted, dtype=bool)
 
     @classmethod
-    def of(cls, hazards: _Hazards, harm: pd.DataFrame, years: Iterable[int] | None) -> "_HarmGrid":
-        all_years = np.unique(harm["year"].to_numpy(dtype=np.int64))
-        wanted = all_years if years is None else np.unique(np.fromiter(years, dtype=np.int64))
-        beyond = sorted(set(wanted) - set(all_years))
-        if beyond or not len(wanted):
-            raise DataError(f"options: years {beyond} have no expected harm; harm covers {list(all_years)}")
+    def of(cls, hazards: _Hazards, harm: pd.DataFrame, wanted: npt.NDArray[np.int64]) -> "_HarmGrid":
+        all_years = np.unique(harm["year"].to_numpy())
         row = pd.Index(hazards.table["hazard_id"]).get_indexer(pd.Index(harm["hazard_id"]))
-        column = np.searchsorted(all_years, harm["year"].to_numpy(dtype=np.int64))
+        column = np.searchsorted(all_years, harm["year"].to_numpy())
         shape = (len(hazards.table), len(all_years))
-        grids = []
-        for name in ("harm", "people"):
-            grid = np.zeros(shape)
-            grid[row[row >= 0], column[row >= 0]] = np.nan_to_num(_column(harm, name)[row >= 0])
-            grids.append(grid)
-        onward = np.cumsum(grids[0][:, ::-1], axis=1)[:, ::-1]
+        yearly, people = np.full(shape, np.nan), np.full(shape, np.nan)
+        for grid, name in ((yearly, "harm"), (people, "people")):
+            grid[row[row >= 0], column[row >= 0]] = harm[name].to_numpy()[row >= 0]
+        onward = np.cumsum(yearly[:, ::-1], axis=1)[:, ::-1]
         at = np.searchsorted(all_years, wanted)
+        counted = np.isfinite(people[:, at])
         return cls(
             years=wanted.astype(np.int16),
             all_years=all_years,
-            yearly=grids[0][:, at],
+            yearly=yearly[:, at],
             onward=onward[:, at],
-            people=grids[1][:, at],
+            people=np.nan_to_num(people[:, at]),
+            uncounted=counted.any(axis=1) & ~counted.all(axis=1),
         )
 
 
@@ -480,11 +574,14 @@ def _taken(column: pd.Series, rows: npt.NDArray[np.int64]) -> Any:
 
 def _unpeopled(activities: tuple[Activity, ...], hazards: _Hazards, grid: _HarmGrid) -> list[Note]:
     by_person = sorted({a.activity for a in activities if a.figure("usd_per_person").value > 0})
-    nobody = ~grid.peopled
-    if not by_person or not nobody.any():
-        return []
-    text = "{} hazards have nobody counted within reach: " + ", ".join(by_person) + " is not offered there"
-    return [_note("unknown", text, hazards.table, nobody)]
+    nobody, some = ~grid.peopled & ~grid.uncounted, grid.uncounted
+    told = [(nobody, "have nobody counted within reach"), (some, "have no number of people in some years")]
+    end = ": " + ", ".join(by_person) + " is not offered there"
+    return [
+        _note("unknown", "{} hazards " + said + end, hazards.table, which)
+        for which, said in told
+        if by_person and which.any()
+    ]
 
 
 def _said_of(
