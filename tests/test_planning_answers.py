@@ -626,3 +626,12 @@ def test_story_of_prices_says_where_bonuses_are_counted_in():
     plan = prioritize(world_with_a_bonus(), [Budget(1.5), BONUS], exact=True)
     assert plan.use["price"].iloc[0] > 0
     assert "more accidents averted and bonuses" in str(plan)
+
+
+def test_curve_does_not_promise_that_more_money_brings_nothing_where_options_were_too_dear():
+    options = pd.DataFrame({"hazard_id": list("ab"), "cost_usd": [1.0, 5.0], "benefit": [1.0, 9.0]})
+    lines = str(priority_curve(options, [Budget(3)], amounts=[3, 6])).splitlines()
+    assert lines[1].endswith("; a little more money brings nothing, 6 USD does")
+    assert lines[2].endswith("; a little more money brings nothing")
+    plan = prioritize(options, [Budget(3)])
+    assert str(plan).splitlines()[-1] == "  Budget: 1 of 3 USD used; a little more would bring nothing"

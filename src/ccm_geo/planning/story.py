@@ -168,7 +168,7 @@ def _money_line(row: dict[str, float], of: str, unit: str) -> str:
     if row["price"] > 0:
         step = _round_step(row["limit"])
         return f"{used}; another {step:,.0f} {of} would bring about {few(row['price'] * step, 2)} more {unit}"
-    return f"{used}; more would bring nothing"
+    return f"{used}; a little more would bring nothing"
 
 
 def _round_step(limit: float) -> float:
@@ -180,7 +180,7 @@ def _donors_line(rule: Donors, plan: "Plan") -> str:
     """Say who pays how much, and whose money is short."""
     binding = plan.use[(plan.use["rule"] == rule.title) & (plan.use["price"] > 0)]
     if binding.empty:
-        short = "more of it would bring nothing"
+        short = "a little more of it would bring nothing"
     else:
         row = binding.loc[binding["price"].idxmax()]
         step = _round_step(row["limit"])
@@ -212,7 +212,7 @@ def _deadline_line(rule: Deadline, plan: "Plan") -> str:
 def _team_lines(title: str, rows: pd.DataFrame, plan: "Plan") -> list[str]:
     binding = rows[rows["price"] > 0].sort_values("price", ascending=False, kind="stable")
     if binding.empty:
-        return [f"  {title}: no team is short; more of them would bring nothing"]
+        return [f"  {title}: no limit binds; a little more would bring nothing"]
     season = any(r.title == title and getattr(r, "season", None) is not None for r in plan.rules)
     lines = [
         f"  {title}: {len(binding)} of {len(rows)} limits bind{', as the season allows' if season else ''}"

@@ -44,8 +44,8 @@ class Curve:
     table
         One row per amount, ascending: share (of the budget that the rules name), amount_usd, benefit (with
         bonuses), averted (without), bound (of every plan for this money), gap, cost_usd, hazards, next_usd
-        (money for one more unit of benefit at this point, from the prices; inf where more money brings nothing), carried (the plan for
-        less money was the better one).
+        (money for one more unit of benefit at this point, from the prices; inf where a little more brings
+        nothing, though much more may), carried (the plan for less money was the better one).
     chosen
         Whether something is done on a hazard, by hazard_id (rows) and amount (columns).
     lines
@@ -98,13 +98,18 @@ class Curve:
             onward = (
                 f"; one more costs about {row['next_usd']:,.0f} USD"
                 if np.isfinite(row["next_usd"])
-                else "; more money brings nothing"
+                else f"; a little more money brings nothing{self._later(row)}"
             )
             lines.append(
                 f"  {row['amount_usd']:>15,.0f} USD: {few(row['benefit'])}{self._apart(row)} on "
                 f"{row['hazards']:,} hazards (at most {few(row['bound'])}, gap {row['gap']:.2%}){onward}"
             )
         return "\n".join(lines)
+
+    def _later(self, row: dict[Any, Any]) -> str:
+        """Name the first larger amount that brings more: options too dear for a limit have no price."""
+        better = self.table.loc[self.table["benefit"] > row["benefit"] * (1 + SAME), "amount_usd"]
+        return f", {better.iloc[0]:,.0f} USD does" if len(better) else ""
 
     @property
     def _unit(self) -> str:
