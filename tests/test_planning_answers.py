@@ -629,9 +629,15 @@ def test_story_of_prices_says_where_bonuses_are_counted_in():
 
 
 def test_curve_does_not_promise_that_more_money_brings_nothing_where_options_were_too_dear():
-    options = pd.DataFrame({"hazard_id": list("ab"), "cost_usd": [1.0, 5.0], "benefit": [1.0, 9.0]})
-    lines = str(priority_curve(options, [Budget(3)], amounts=[3, 6])).splitlines()
-    assert lines[1].endswith("; a little more money brings nothing, 6 USD does")
-    assert lines[2].endswith("; a little more money brings nothing")
-    plan = prioritize(options, [Budget(3)])
-    assert str(plan).splitlines()[-1] == "  Budget: 1 of 3 USD used; a little more would bring nothing"
+    """Five fields in three years; of 100,000 USD the first year has too little for any but the least."""
+    harm, cost = (0.3, 0.2, 0.1, 0.08, 0.05), (60_000, 50_000, 40_000, 40_000, 30_000)
+    fields = pd.DataFrame({"hazard_id": list("ABCDE"), "a_year": harm, "cost_usd": cost})
+    options = fields.merge(pd.DataFrame({"year": [2027, 2028, 2029]}), how="cross").assign(
+        option_id=lambda t: t["hazard_id"] + t["year"].astype(str),
+        benefit=lambda t: t["a_year"] * (2030 - t["year"]),
+    )
+    money = {2027: 60_000, 2028: 50_000, 2029: 50_000}
+    lines = str(priority_curve(options, [Budget(money)], amounts=[1e5, 1.3e5])).splitlines()
+    assert lines[1].endswith("; a little more money brings nothing, 130,000 USD does")
+    plan = prioritize(options, [Budget({2027: 37_500, 2028: 31_250, 2029: 31_250})])
+    assert str(plan).count("used; a little more would bring nothing") == len(money)

@@ -212,7 +212,7 @@ def _deadline_line(rule: Deadline, plan: "Plan") -> str:
 def _team_lines(title: str, rows: pd.DataFrame, plan: "Plan") -> list[str]:
     binding = rows[rows["price"] > 0].sort_values("price", ascending=False, kind="stable")
     if binding.empty:
-        return [f"  {title}: no limit binds; a little more would bring nothing"]
+        return [f"  {title}: no team is short; a little more would bring nothing"]
     season = any(r.title == title and getattr(r, "season", None) is not None for r in plan.rules)
     lines = [
         f"  {title}: {len(binding)} of {len(rows)} limits bind{', as the season allows' if season else ''}"
