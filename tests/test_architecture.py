@@ -28,6 +28,7 @@ PLANNING = [
     {"rules"},
     {
         "_priced",
+        "bonuses",
         "check",
         "choose",
         "conflicts",

@@ -559,3 +559,85 @@ def test_neighbors_worked_on_together_widen_the_interval_and_do_not_break_it():
         true = best("") - best(hazard)
         assert row.loss_low <= true + 1e-7
         assert true <= row.loss_high + 1e-7
+
+
+def world_with_a_bonus():
+    """Releasing both of y is worth less than x, but for the bonus: 3 averted and 2 of bonus against 4."""
+    return pd.DataFrame(
+        {
+            "option_id": ["x", "y1", "y2"],
+            "hazard_id": ["x", "y1", "y2"],
+            "year": 2027,
+            "activity": "clearance",
+            "community": ["X", "Y", "Y"],
+            "state_from": "confirmed",
+            "state_to": "released",
+            "cost_usd": [2.0, 1.0, 1.0],
+            "benefit": [4.0, 1.5, 1.5],
+        }
+    )
+
+
+BONUS = Complete("community", bonus={"Y": 2.0})
+BOTH = "5 in all: 3 accidents averted and 2 of bonuses"
+
+
+def test_plans_side_by_side_do_not_count_bonuses_as_accidents():
+    options = world_with_a_bonus()
+    plain = prioritize(options, [Budget(2)], exact=True)
+    side = compare({"with": prioritize(options, [Budget(2), BONUS], exact=True), "without": plain})
+    first, second, third, *_ = str(side).splitlines()
+    assert first == "2 plans; without brings most: 4 accidents averted."
+    assert second == f"With bonuses, with comes to most: {BOTH}."
+    assert third == "  with: 3 and 2 of bonuses on 2 hazards for 2 USD, 25.00% less"
+    assert side.table.loc["benefit"].tolist() == [5.0, 4.0]
+    assert side.table.loc["averted"].tolist() == [3.0, 4.0]
+
+
+def test_cost_of_a_rule_that_gives_bonuses_is_told_in_accidents_and_in_bonuses():
+    plan = prioritize(world_with_a_bonus(), [Budget(2), BONUS], exact=True)
+    costs = rule_costs(plan, exact=True)
+    lines = str(costs).splitlines()
+    assert lines[0] == f"What the rules cost, of {BOTH}:"
+    assert "  without Complete community: accidents averted +1, bonuses -2" in lines
+    assert "  without Budget: exactly 4 more in all (accidents averted +4, bonuses 0)" in lines
+    assert costs.table["lost"].tolist() == [4.0, 0.0]
+    assert costs.table["averted_more"].tolist() == [4.0, 1.0]
+    bounded = rule_costs(plan)
+    assert bounded.table.loc[1, "averted_most"] >= 1.0
+    assert "without Complete community: at most 1 more accidents averted" in str(bounded)
+
+
+def test_importance_alternatives_curve_and_order_say_what_of_them_is_bonuses():
+    options, rules = world_with_a_bonus(), [Budget(2), BONUS]
+    plan = prioritize(options, rules, exact=True)
+    worth = str(importance(plan, exact=True))
+    assert f"The plan brings {BOTH} (gap" in worth
+    assert "y1: leaving it alone loses 1 accidents averted and bonuses, exactly" in worth
+    assert "plan 1: 5 in all, 3 accidents averted and 2 of bonuses (100.00% of" in str(alternatives(plan))
+    curve = priority_curve(options, rules, shares=[1.0])
+    assert str(curve).splitlines()[0] == "What money brings, in accidents averted and bonuses:"
+    assert "2 USD: 5 (3 averted, 2 of bonuses) on 2 hazards" in str(curve)
+    assert curve.table[["benefit", "averted"]].to_numpy().tolist() == [[5.0, 3.0]]
+    assert f"2 hazards, {BOTH};" in str(nested_order(options, rules, shares=[1.0]))
+
+
+def test_story_of_prices_says_where_bonuses_are_counted_in():
+    plan = prioritize(world_with_a_bonus(), [Budget(1.5), BONUS], exact=True)
+    assert plan.use["price"].iloc[0] > 0
+    assert "more accidents averted and bonuses" in str(plan)
+
+
+def test_curve_does_not_promise_that_more_money_brings_nothing_where_options_were_too_dear():
+    """Five fields in three years; of 100,000 USD the first year has too little for any but the least."""
+    harm, cost = (0.3, 0.2, 0.1, 0.08, 0.05), (60_000, 50_000, 40_000, 40_000, 30_000)
+    fields = pd.DataFrame({"hazard_id": list("ABCDE"), "a_year": harm, "cost_usd": cost})
+    options = fields.merge(pd.DataFrame({"year": [2027, 2028, 2029]}), how="cross").assign(
+        option_id=lambda t: t["hazard_id"] + t["year"].astype(str),
+        benefit=lambda t: t["a_year"] * (2030 - t["year"]),
+    )
+    money = {2027: 60_000, 2028: 50_000, 2029: 50_000}
+    lines = str(priority_curve(options, [Budget(money)], amounts=[1e5, 1.3e5])).splitlines()
+    assert lines[1].endswith("; a little more money brings nothing, 130,000 USD does")
+    plan = prioritize(options, [Budget({2027: 37_500, 2028: 31_250, 2029: 31_250})])
+    assert str(plan).count("used; a little more would bring nothing") == len(money)

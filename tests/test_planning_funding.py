@@ -400,3 +400,27 @@ def test_a_promise_that_one_scenario_cannot_keep_is_named():
     funding = two_cuts((0.5, 3.0))
     with pytest.raises(PlanError, match="scenario 'half'"):
         plan_under(small_world(seed=1), funding, [LockIn("H0", activity="clearance")], seconds=3)
+
+
+def test_story_tells_accidents_and_bonuses_apart():
+    options = pd.DataFrame(
+        {
+            "option_id": ["a", "b"],
+            "hazard_id": ["a", "b"],
+            "year": [2027, 2028],
+            "state_from": "confirmed",
+            "state_to": "released",
+            "village": ["A", "B"],
+            "cost_usd": [1.0, 1.0],
+            "benefit": [3.0, 1.0],
+            "activity": "clearance",
+        }
+    )
+    cut = {"cut": (0.5, BudgetCut(1, since=2028))}
+    funding = Funding.around(Budget({2027: 1.0, 2028: 1.0}), cut, known_from=2028)
+    plan = plan_under(options, funding, [Complete("village", bonus={"B": 2.0})])
+    lines = str(plan).splitlines()
+    assert "  as promised (50%): 6 in all: 4 accidents averted and 2 of bonuses for 2 USD" in lines
+    assert "  cut (50%): 3 accidents averted for 1 USD" in lines
+    assert any(line.startswith("Expected: 4.5 accidents averted and bonuses.") for line in lines)
+    assert plan.scenarios["averted"].tolist() == [4.0, 3.0]

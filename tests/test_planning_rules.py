@@ -507,7 +507,7 @@ CLASHES = [
         ["Capacity (north: 1.0, south: {2028: 2.5})", "Deadline 2028 (40 m2)"],
         [
             "Capacity south 2028 of 3 team-months in place of 2.5",
-            "Deadline 2028 at 10 m2 in place of 40 m2",
+            "Deadline 2028 at 0 m2 in place of 40 m2",
         ],
     ),
     (
@@ -548,6 +548,24 @@ def test_rules_in_conflict_are_named_with_the_cheapest_way_out(rules, conflict, 
             assert said == wanted
         else:
             assert money_given(said) == pytest.approx(wanted)
+
+
+def test_cure_of_one_clash_says_that_it_is_not_enough_where_there_are_two():
+    two = [Budget(5.0), LockIn("A"), Finish("B"), LockOut("B")]
+    with pytest.raises(PlanError) as caught:
+        prioritize(two_fields(), two)
+    assert caught.value.conflict == ("Finish B", "LockOut B")
+    part = "(for this clash; more may remain)"
+    assert caught.value.cures == (f"drop Finish B {part}", f"drop LockOut B {part}")
+
+
+def test_cure_makes_a_plan_possible_under_all_rules_not_only_those_named():
+    rules = [Capacity({"south": {2028: 2.5}}), Deadline(2028, least=40), Share("adm1", at_least=0.1)]
+    with pytest.raises(PlanError) as caught:
+        prioritize(two_fields(), rules)
+    assert len(caught.value.conflict) == 2
+    for given in re.findall(r"Deadline 2028 at (\d+) m2", "; ".join(caught.value.cures)):
+        prioritize(two_fields(), [rules[0], Deadline(2028, least=float(given)), rules[2]])
 
 
 def test_large_cases_are_told_about_how_far_each_rule_must_give(monkeypatch):

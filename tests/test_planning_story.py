@@ -72,7 +72,7 @@ def test_donors_are_told_by_what_each_pays(village):
     plan = prioritize(village, [Donors(norway, Grant("Fund", 100.0))])
     assert (
         line_of(plan, "Donors")
-        == "Norway pays 40 of 50 USD, Fund pays 80 of 100 USD; more of it would bring nothing"
+        == "Norway pays 40 of 50 USD, Fund pays 80 of 100 USD; a little more of it would bring nothing"
     )
 
 
@@ -92,7 +92,7 @@ def test_grants_that_are_short_together_are_told_with_or(village):
 def test_with_two_sets_of_donors_only_what_is_short_is_told(village):
     rules = [Donors(Grant("A", 200.0), name="Cash"), Donors(Grant("B", 200.0), name="Pledges")]
     plan = prioritize(village, rules)
-    assert line_of(plan, "Cash") == line_of(plan, "Pledges") == "more of it would bring nothing"
+    assert line_of(plan, "Cash") == line_of(plan, "Pledges") == "a little more of it would bring nothing"
 
 
 def test_many_grants_are_told_in_one_line(village):

@@ -30,7 +30,8 @@ def explain(listing: Listing, rules: Sequence[Any], *, seconds: float) -> PlanEr
     """Return the error to raise: the smallest set of rules in conflict, and cures.
 
     A rule is left out of the set where the others are still in conflict without it (deletion filter). A
-    cure keeps every rule but one and loosens the limits of that one as little as possible.
+    cure keeps every rule but one and loosens the limits of that one as little as possible. Where more rules
+    clash than these, no such cure may help against all; then one for this clash is told, and that it is.
     """
     patience = max(seconds, 5)
     core = list(rules)
@@ -43,9 +44,26 @@ def explain(listing: Listing, rules: Sequence[Any], *, seconds: float) -> PlanEr
             f"no plan was found in {seconds:g} seconds, and none was ruled out",
             cures=["give more seconds=", "drop or loosen one of the rules"],
         )
-    cures = [cure for n in range(len(core)) if (cure := _cure(listing, core, n, patience))]
-    cures = cures or [f"drop {rule.title}" for rule in core]
+    cures = [cure for n in range(len(core)) if (cure := _whole_cure(listing, rules, core, n, patience))]
+    cures = cures or [f"drop {rule.title}{_told_part(rules, core)}" for rule in core]
     return PlanError("no plan keeps all rules at once", conflict=[r.spoken for r in core], cures=cures)
+
+
+def _whole_cure(
+    listing: Listing, rules: Sequence[Any], core: Sequence[Any], number: int, seconds: float
+) -> str:
+    """Loosen one rule of a clash until a plan keeps all rules, or, where that is not enough, this clash."""
+    if len(core) == len(rules):
+        return _cure(listing, core, number, seconds)
+    place = next(i for i, rule in enumerate(rules) if rule is core[number])
+    if cure := _cure(listing, rules, place, seconds):
+        return cure
+    own = _cure(listing, core, number, seconds)
+    return own and f"{own}{_told_part(rules, core)}"
+
+
+def _told_part(rules: Sequence[Any], core: Sequence[Any]) -> str:
+    return " (for this clash; more may remain)" if len(core) < len(rules) else ""
 
 
 def _impossible(listing: Listing, rules: Sequence[Any], seconds: float) -> bool:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ._priced import few
+from .bonuses import counted_in, has_bonuses
 from .listing import measured_in
 from .rules.compact import Compact
 from .rules.complete import Complete
@@ -75,6 +76,11 @@ def _buys(plan: "Plan") -> list[str]:
 
 def _units(plan: "Plan") -> str:
     return "units of relative harm" if plan.benefit_unit == "relative" else plan.benefit_unit
+
+
+def _whole(plan: "Plan") -> str:
+    """Name the unit of prices, which count bonuses in."""
+    return counted_in(_units(plan), bonuses=has_bonuses(plan.rules))
 
 
 def _left_at_the_end(plan: "Plan") -> list[str]:
@@ -146,7 +152,7 @@ def _rules(plan: "Plan") -> list[str]:
         if title in budgets:
             paid = rows[(rows["limit"] > 0) | (rows["used"] > 0)]
             of = measured_in(next(r.of for r in plan.rules if r.title == title and hasattr(r, "carry_over")))
-            lines += [_money_line(row, of, _units(plan)) for row in paid.to_dict("records")]
+            lines += [_money_line(row, of, _whole(plan)) for row in paid.to_dict("records")]
         elif title in teams:
             lines += _team_lines(str(title), rows, plan)
         elif title in shares:
@@ -162,7 +168,7 @@ def _money_line(row: dict[str, float], of: str, unit: str) -> str:
     if row["price"] > 0:
         step = _round_step(row["limit"])
         return f"{used}; another {step:,.0f} {of} would bring about {few(row['price'] * step, 2)} more {unit}"
-    return f"{used}; more would bring nothing"
+    return f"{used}; a little more would bring nothing"
 
 
 def _round_step(limit: float) -> float:
@@ -174,12 +180,12 @@ def _donors_line(rule: Donors, plan: "Plan") -> str:
     """Say who pays how much, and whose money is short."""
     binding = plan.use[(plan.use["rule"] == rule.title) & (plan.use["price"] > 0)]
     if binding.empty:
-        short = "more of it would bring nothing"
+        short = "a little more of it would bring nothing"
     else:
         row = binding.loc[binding["price"].idxmax()]
         step = _round_step(row["limit"])
         whose = str(row["row"]).removeprefix(f"{rule.title}: ").replace(" + ", " or ")
-        brings = f"about {few(row['price'] * step, 2)} more {_units(plan)}"
+        brings = f"about {few(row['price'] * step, 2)} more {_whole(plan)}"
         short = f"another {step:,.0f} USD from {whose} would bring {brings}"
     if sum(isinstance(r, Donors) for r in plan.rules) > 1:  # who pays what is told for one set of grants
         return f"  {rule.title}: {short}"
@@ -199,14 +205,14 @@ def _deadline_line(rule: Deadline, plan: "Plan") -> str:
     done = f"  {rule.title}: {used} {unit} released in time, {asked} asked for"
     cost = abs(row["price"]) * 0.01 * row["limit"]
     if cost > 0:
-        return f"{done}; binds, 1 % more costs {few(cost, 2)} {_units(plan)}"
+        return f"{done}; binds, 1 % more costs {few(cost, 2)} {_whole(plan)}"
     return f"{done}; costs nothing, the best plan keeps it anyway"
 
 
 def _team_lines(title: str, rows: pd.DataFrame, plan: "Plan") -> list[str]:
     binding = rows[rows["price"] > 0].sort_values("price", ascending=False, kind="stable")
     if binding.empty:
-        return [f"  {title}: no team is short; more of them would bring nothing"]
+        return [f"  {title}: no team is short; a little more would bring nothing"]
     season = any(r.title == title and getattr(r, "season", None) is not None for r in plan.rules)
     lines = [
         f"  {title}: {len(binding)} of {len(rows)} limits bind{', as the season allows' if season else ''}"
@@ -214,7 +220,7 @@ def _team_lines(title: str, rows: pd.DataFrame, plan: "Plan") -> list[str]:
     of = measured_in(next(r.of for r in plan.rules if r.title == title and hasattr(r, "amount")))
     lines += [
         f"  {row['row']}: {row['used']:,.1f} of {row['limit']:,.1f} {of} used; one more would bring about "
-        f"{few(row['price'], 2)} {_units(plan)}"
+        f"{few(row['price'], 2)} {_whole(plan)}"
         for row in binding.head(_SHOWN).to_dict("records")
     ]
     return [*lines, *_and_more(len(binding))]
@@ -232,7 +238,7 @@ def _share_lines(title: str, rows: pd.DataFrame, plan: "Plan") -> list[str]:
     what = _SHARED.get(rule.of, rule.of.replace("_", " "))
     lines = [
         f"  {row['row']}: binds; 1 % more of {what} for it {'costs' if row['price'] < 0 else 'would bring'} "
-        f"{few(row['change'], 2)} {_units(plan)}"
+        f"{few(row['change'], 2)} {_whole(plan)}"
         for row in binding.head(_SHOWN).to_dict("records")
     ]
     return [*lines, *_and_more(len(binding))]

@@ -12,7 +12,8 @@ import pandas as pd
 
 from ccm_geo.errors import CcmGeoError, DataError, PlanError
 from ccm_geo.planning import check
-from ccm_geo.planning._priced import few
+from ccm_geo.planning._priced import SAME, few
+from ccm_geo.planning.bonuses import counted_in, has_bonuses
 from ccm_geo.planning.engine.arcs import Arcs
 from ccm_geo.planning.engine.prices import Rows, answer
 from ccm_geo.planning.engine.solve import Solution, solve
@@ -41,10 +42,10 @@ class Curve:
     Parameters
     ----------
     table
-        One row per amount, ascending: share (of the budget that the rules name), amount_usd, benefit,
-        bound (of every plan for this money), gap, cost_usd, hazards, next_usd (money for one more unit of
-        benefit at this point, from the prices; inf where more money brings nothing), carried (the plan for
-        less money was the better one).
+        One row per amount, ascending: share (of the budget that the rules name), amount_usd, benefit (with
+        bonuses), averted (without), bound (of every plan for this money), gap, cost_usd, hazards, next_usd
+        (money for one more unit of benefit at this point, from the prices; inf where a little more brings
+        nothing, though much more may), carried (the plan for less money was the better one).
     chosen
         Whether something is done on a hazard, by hazard_id (rows) and amount (columns).
     lines
@@ -56,6 +57,8 @@ class Curve:
         What was assumed.
     benefit_unit
         Unit of benefit and bound.
+    with_bonuses
+        Whether a rule gives bonuses, which benefit and bound count in.
     """
 
     table: pd.DataFrame = field(repr=False)
@@ -64,6 +67,7 @@ class Curve:
     grows: bool
     notes: tuple[Note, ...]
     benefit_unit: str
+    with_bonuses: bool = False
 
     def bound_at(self, amount_usd: float) -> float:
         """Return what no plan for this amount of money exceeds, whether it was planned for or not.
@@ -89,25 +93,41 @@ class Curve:
         return float(self.chosen.columns[row.argmax()]) if row.any() else float("inf")
 
     def __str__(self) -> str:
-        lines = [f"What money brings, in {self.benefit_unit}:"]
+        lines = [f"What money brings, in {self._unit}:"]
         for row in self.table.to_dict("records"):
             onward = (
                 f"; one more costs about {row['next_usd']:,.0f} USD"
                 if np.isfinite(row["next_usd"])
-                else "; more money brings nothing"
+                else f"; a little more money brings nothing{self._later(row)}"
             )
             lines.append(
-                f"  {row['amount_usd']:>15,.0f} USD: {few(row['benefit'])} on {row['hazards']:,} hazards "
-                f"(at most {few(row['bound'])}, gap {row['gap']:.2%}){onward}"
+                f"  {row['amount_usd']:>15,.0f} USD: {few(row['benefit'])}{self._apart(row)} on "
+                f"{row['hazards']:,} hazards (at most {few(row['bound'])}, gap {row['gap']:.2%}){onward}"
             )
         return "\n".join(lines)
+
+    def _later(self, row: dict[Any, Any]) -> str:
+        """Name the first larger amount that brings more: options too dear for a limit have no price."""
+        better = self.table.loc[self.table["benefit"] > row["benefit"] * (1 + SAME), "amount_usd"]
+        return f", {better.iloc[0]:,.0f} USD does" if len(better) else ""
+
+    @property
+    def _unit(self) -> str:
+        return counted_in(self.benefit_unit, bonuses=self.with_bonuses)
+
+    def _apart(self, row: dict[Any, Any]) -> str:
+        if not self.with_bonuses:
+            return ""
+        bonus = max(row["benefit"] - row["averted"], 0.0)
+        bonus = bonus if bonus > SAME * row["benefit"] else 0.0
+        return f" ({few(row['averted'])} averted, {few(bonus)} of bonuses)"
 
     def __repr__(self) -> str:
         return f"<Curve of {len(self.table)} budgets>"
 
     def _repr_html_(self) -> str:
         rows = self.table.drop(columns="carried").to_html(index=False, float_format=lambda v: f"{v:,.4g}")
-        return f"<div>{_drawn(self.table, self.benefit_unit)}{rows}</div>"
+        return f"<div>{_drawn(self.table, self._unit)}{rows}</div>"
 
 
 def priority_curve(
@@ -180,6 +200,7 @@ def priority_curve(
         grows=grows,
         notes=tuple(dict.fromkeys((*notes_of(options), *notes))),
         benefit_unit=str(options.attrs.get("benefit_unit", unit)),
+        with_bonuses=has_bonuses(money.rules),
     )
 
 
@@ -383,6 +404,7 @@ def _table(points: list[_Point], lines: Floats) -> pd.DataFrame:
             "share": [p.share for p in points],
             "amount_usd": amounts,
             "benefit": benefit,
+            "averted": [float(p.model.listing.benefit[p.taken].sum()) for p in points],
             "bound": bound,
             "gap": gap,
             "cost_usd": money,

@@ -11,6 +11,7 @@ from scipy import sparse
 
 from ccm_geo.errors import DataError, PlanError
 from ccm_geo.planning._priced import Priced, few
+from ccm_geo.planning.bonuses import bonus_of
 from ccm_geo.planning.choose import prioritize
 from ccm_geo.planning.engine.arcs import Arcs
 from ccm_geo.planning.engine.prices import Rows, lowest_bound
@@ -94,8 +95,8 @@ class Alternatives:
     plans
         The plans, the one that was given first; each is one of `prioritize`, checked like any other.
     table
-        One row per plan: plan, benefit, share_of_best, gap (to the bound of the best plan), cost_usd,
-        hazards, differs (least share by which it differs from any plan before it).
+        One row per plan: plan, benefit (with bonuses), averted (without), share_of_best, gap (to the bound of
+        the best plan), cost_usd, hazards, differs (least share by which it differs from any plan before it).
     hazards
         One row per hazard of any plan, indexed by hazard_id: plans (in how many of them it is), and proven:
         ``in every plan`` this good, different or not; or empty.
@@ -118,9 +119,10 @@ class Alternatives:
         proven = int((self.hazards["proven"] != "").sum())
         lines = [f"{len(self.plans)} plans, each nearly as good as the first:"]
         lines += [
-            f"  {row['plan']}: {few(row['benefit'])} ({row['share_of_best']:.2%} of the first), "
-            f"{row['hazards']:,} hazards" + (f", differs by {row['differs']:.0%}" if i else "")
-            for i, row in enumerate(self.table.to_dict("records"))
+            f"  {row['plan']}: {few(row['benefit'])}{_apart_told(p)} "
+            f"({row['share_of_best']:.2%} of the first), {row['hazards']:,} hazards"
+            + (f", differs by {row['differs']:.0%}" if i else "")
+            for i, (row, p) in enumerate(zip(self.table.to_dict("records"), self.plans, strict=True))
         ]
         lines.append(
             f"{len(self.core):,} hazards are in all of them ({proven:,} proven: in every plan this good); "
@@ -133,6 +135,13 @@ class Alternatives:
 
     def _repr_html_(self) -> str:
         return str(self.table.to_html(index=False, escape=True, float_format=lambda v: f"{v:,.4g}"))
+
+
+def _apart_told(plan: "Plan") -> str:
+    bonus = bonus_of(plan)
+    if not bonus:
+        return ""
+    return f" in all, {few(plan.averted)} {plan.benefit_unit} and {few(bonus)} of bonuses"
 
 
 def alternatives(
@@ -263,6 +272,7 @@ def _told(
         {
             "plan": f"plan {i}",
             "benefit": p.benefit,
+            "averted": p.averted,
             "share_of_best": p.benefit / plan.benefit if plan.benefit > 0 else 1.0,
             "gap": max(0.0, (plan.bound - p.benefit) / plan.bound) if plan.bound > 0 else 0.0,
             "cost_usd": p.cost_usd,

@@ -3,12 +3,13 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ccm_geo.errors import CcmGeoError, PlanError
-from ccm_geo.planning._priced import few
+from ccm_geo.planning.bonuses import has_bonuses, told_apart
 from ccm_geo.planning.engine.arcs import Arcs
 from ccm_geo.planning.engine.solve import solve
 from ccm_geo.planning.listing import Ints, Listing, Mask, activities_of, by_hazard, money_of
@@ -32,9 +33,10 @@ class Nested:
         enters_usd (the smallest of the amounts whose plan holds it), cost_usd, benefit, and adm1 where known.
         Among hazards that enter together, benefit per dollar decides.
     table
-        One row per amount: amount_usd, hazards, cost_usd, benefit (of the nested plan), nested_gap (from a
-        bound on plans that hold the one before), free_benefit and bound (of plans that need not be nested),
-        lost (share of the free plan's benefit that nesting costs) and lost_at_most (of the bound: proven).
+        One row per amount: amount_usd, hazards, cost_usd, benefit (of the nested plan, with bonuses), averted
+        (without), nested_gap (from a bound on plans that hold the one before), free_benefit and bound (of
+        plans that need not be nested), lost (share of the free plan's benefit that nesting costs) and
+        lost_at_most (of the bound: proven).
     built
         ``up`` (from the least money, keeping all that is chosen) or ``down`` (from the most money, leaving
         out ever more): the one that loses less was taken.
@@ -42,6 +44,8 @@ class Nested:
         What was assumed or left out.
     benefit_unit
         Unit of the benefits.
+    with_bonuses
+        Whether a rule gives bonuses, which the benefits of the table count in; those of `order` do not.
     """
 
     order: pd.DataFrame = field(repr=False)
@@ -49,12 +53,13 @@ class Nested:
     built: str
     notes: tuple[Note, ...]
     benefit_unit: str
+    with_bonuses: bool = False
 
     def __str__(self) -> str:
         lines = [f"An order of {len(self.order):,} hazards that stays as money grows:"]
         lines += [
-            f"  {row['amount_usd']:>15,.0f} USD: {row['hazards']:,} hazards, {few(row['benefit'])} "
-            f"{self.benefit_unit}; a plan for this money alone brings {row['lost']:.2%} more "
+            f"  {row['amount_usd']:>15,.0f} USD: {row['hazards']:,} hazards, {self._brings(row)}"
+            f"; a plan for this money alone brings {row['lost']:.2%} more "
             f"(at most {row['lost_at_most']:.2%})"
             for row in self.table.to_dict("records")
         ]
@@ -62,6 +67,10 @@ class Nested:
         lines += [f"  {row['place']}. {row['hazard_id']}: {row['activities']}" for row in first]
         more = len(self.order) - _SHOWN
         return "\n".join([*lines, f"  ... and {more:,} more"] if more > 0 else lines)
+
+    def _brings(self, row: dict[Any, Any]) -> str:
+        bonus = row["benefit"] - row["averted"] if self.with_bonuses else 0.0
+        return told_apart(row["benefit"] - bonus, bonus, self.benefit_unit)
 
     def __repr__(self) -> str:
         return f"<Nested order of {len(self.order):,} hazards, {len(self.table)} budgets>"
@@ -155,6 +164,7 @@ def nested_order(
         built=built,
         notes=tuple(dict.fromkeys(n for m in models for n in m.notes)),
         benefit_unit=str(options.attrs.get("benefit_unit", unit)),
+        with_bonuses=has_bonuses(money.rules),
     )
 
 
@@ -291,6 +301,7 @@ def _table(listing: Listing, chain: list[_Step], free: list[_Step], amounts: lis
             "hazards": [int(worked(listing, s.taken).sum()) for s in chain],
             "cost_usd": [float(cost[s.taken].sum()) for s in chain],
             "benefit": benefit,
+            "averted": [float(listing.benefit[s.taken].sum()) for s in chain],
             "nested_gap": gap,
             "free_benefit": own,
             "bound": bound,

@@ -9,6 +9,7 @@ import pandas as pd
 
 from ccm_geo.errors import DataError
 from ccm_geo.planning._priced import few
+from ccm_geo.planning.bonuses import bonus_of, told_apart
 
 if TYPE_CHECKING:
     from ccm_geo.planning.plan import Plan
@@ -25,7 +26,8 @@ class SideBySide:
     Parameters
     ----------
     table
-        One column per plan, one row per figure: benefit, bound, gap, hazards, options, cost_usd, cost by year
+        One column per plan, one row per figure: benefit (with bonuses), averted (without),
+        bonuses (where a plan has any), bound, gap, hazards, options, cost_usd, cost by year
         (``cost_usd 2027``), land released in m2 (cancelled_m2, reduced_m2, cleared_m2), people, placeholder
         rows. Figures that a plan's options do not hold are missing.
     groups
@@ -50,17 +52,25 @@ class SideBySide:
     def __str__(self) -> str:
         counts = self.hazards["in"].value_counts()
         names = list(self.table.columns)
-        benefit = self.table.loc["benefit"]
-        best = str(benefit.idxmax())
-        lines = [f"{len(names)} plans; {best} brings most: {few(benefit[best])} {self.benefit_unit}."]
+        averted, bonuses = self.table.loc["averted"], self._bonuses()
+        best = str(averted.idxmax())
+        lines = [f"{len(names)} plans; {best} brings most: {few(averted[best])} {self.benefit_unit}."]
+        if bonuses.any():
+            whole = averted + bonuses
+            most = str(whole.idxmax())
+            told = told_apart(averted[most], bonuses[most], self.benefit_unit)
+            lines.append(f"With bonuses, {most} comes to most: {told}.")
         for name in names:
-            less = 1 - benefit[name] / benefit[best] if benefit[best] > 0 else 0.0
+            less = 1 - averted[name] / averted[best] if averted[best] > 0 else 0.0
             spent = self.table.loc["cost_usd", name]
             money = f" for {spent:,.0f} USD" if np.isfinite(spent) else ""
+            bonus = f" and {few(bonuses[name])} of bonuses" if bonuses[name] else ""
             brings = (
-                f"  {name}: {few(benefit[name])} on {self.table.loc['hazards', name]:,.0f} hazards{money}"
+                f"  {name}: {few(averted[name])}{bonus} on "
+                f"{self.table.loc['hazards', name]:,.0f} hazards{money}"
             )
-            open_ = ", which their gaps leave open" if less <= self.table.loc["gap"].max() else ""
+            near = not bonuses.any() and less <= self.table.loc["gap"].max()
+            open_ = ", which their gaps leave open" if near else ""
             lines.append(brings + (f", {less:.2%} less{open_}" if name != best else ""))
         lines.append(
             f"Of {len(self.hazards):,} hazards {counts.get('all', 0):,} are in all plans, "
@@ -68,6 +78,10 @@ class SideBySide:
             f"{len(self.differing()):,} are not treated alike."
         )
         return "\n".join([*lines, *self._by_group(best)])
+
+    def _bonuses(self) -> pd.Series:
+        none = pd.Series(0.0, index=self.table.columns)
+        return self.table.loc["bonuses"].fillna(0.0) if "bonuses" in self.table.index else none
 
     def _by_group(self, best: str) -> list[str]:
         """Say where the other plans bring more or less than the best one."""
@@ -141,7 +155,18 @@ def compare(plans: Mapping[str, "Plan"], *, by: str | list[str] | None = None) -
     )
 
 
-_ORDER = ("benefit", "bonuses", "bound", "gap", "hazards", "options", "cost_usd", "people", "area_m2")
+_ORDER = (
+    "benefit",
+    "averted",
+    "bonuses",
+    "bound",
+    "gap",
+    "hazards",
+    "options",
+    "cost_usd",
+    "people",
+    "area_m2",
+)
 
 
 def _rank(figure: str) -> int:
@@ -165,6 +190,7 @@ def _figures(plan: "Plan") -> dict[str, float]:
     table = plan.table
     out = {
         "benefit": plan.benefit,
+        "averted": plan.averted,
         "bound": plan.bound,
         "gap": plan.gap,
         "hazards": float(plan.reasons["chosen"].sum()),
@@ -172,7 +198,7 @@ def _figures(plan: "Plan") -> dict[str, float]:
         "cost_usd": plan.cost_usd,
     }
     if len(plan.bonuses):
-        out["bonuses"] = float(plan.bonuses["bonus"].sum())
+        out["bonuses"] = bonus_of(plan)
     if {"year", "cost_usd"} <= set(table.columns):
         for year, cost in table.groupby("year")["cost_usd"].sum().items():
             out[f"cost_usd {year}"] = float(cost)

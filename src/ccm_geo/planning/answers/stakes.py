@@ -13,6 +13,7 @@ from scipy import sparse
 
 from ccm_geo.errors import DataError
 from ccm_geo.planning._priced import SAME, Priced, few
+from ccm_geo.planning.bonuses import bonus_of, counted_in, has_bonuses, told_apart
 from ccm_geo.planning.engine.prices import Rows, losses, values_at, walk
 from ccm_geo.planning.engine.solve import Solution, solve
 from ccm_geo.planning.listing import Floats, Ints, Listing, Mask, by_hazard
@@ -40,17 +41,20 @@ class Importance:
         the plan's prices), loss_low and loss_high (what is proven), all in `benefit_unit`; share (loss
         as a share of the plan's benefit); exact (whether low and high are the same number); said.
     benefit
-        What the plan averts.
+        What the plan brings: what it averts, and its bonuses.
     gap
         Share by which another plan may be better; no interval is narrower than what it leaves open.
     benefit_unit
         Unit of benefit and losses.
+    bonus
+        What of the benefit is bonuses; None where no rule gives any. Losses count them in.
     """
 
     table: pd.DataFrame = field(repr=False)
     benefit: float
     gap: float
     benefit_unit: str
+    bonus: float | None = None
 
     def of(self, hazard_id: str) -> str:
         """Say what one hazard is worth.
@@ -68,7 +72,8 @@ class Importance:
         if np.isinf(row["loss"]):
             return f"{hazard_id}: {row['said']}"
         there = "" if row["in_plan"] else " (it is not in the plan)"
-        told = f"{hazard_id}: leaving it alone loses {few(row['loss'])} {self.benefit_unit}{there}"
+        unit = counted_in(self.benefit_unit, bonuses=self.bonus is not None)
+        told = f"{hazard_id}: leaving it alone loses {few(row['loss'])} {unit}{there}"
         if row["exact"]:
             return f"{told}, exactly"
         low, high = few(row["loss_low"]), few(row["loss_high"])
@@ -79,9 +84,11 @@ class Importance:
     def __str__(self) -> str:
         top = self.table[self.table["in_plan"]].head(_SHOWN)
         proven = int((self.table["loss_low"] > 0).sum())
+        bonus = self.bonus or 0.0
+        brings = told_apart(self.benefit - bonus, bonus, self.benefit_unit)
         head = (
             f"Importance of {len(self.table):,} hazards: what the best plan loses if nothing may be done on "
-            f"one of them. The plan brings {few(self.benefit)} {self.benefit_unit} (gap {self.gap:.3%}); "
+            f"one of them. The plan brings {brings} (gap {self.gap:.3%}); "
             f"{proven:,} hazards are proven to matter."
         )
         return "\n".join([head, *(f"  {self.of(str(h))}" for h in top.index)])
@@ -164,7 +171,11 @@ def importance(
     )
     order = np.lexsort((-high, -low, -guess))
     return Importance(
-        table=table.iloc[order], benefit=plan.benefit, gap=plan.gap, benefit_unit=plan.benefit_unit
+        table=table.iloc[order],
+        benefit=plan.benefit,
+        gap=plan.gap,
+        benefit_unit=plan.benefit_unit,
+        bonus=bonus_of(plan) if has_bonuses(plan.rules) else None,
     )
 
 

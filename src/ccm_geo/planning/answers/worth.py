@@ -10,9 +10,10 @@ import pandas as pd
 
 from ccm_geo.errors import DataError
 from ccm_geo.planning._priced import SAME, Priced, few
+from ccm_geo.planning.bonuses import bonus_of, counted_in, has_bonuses, told_apart
 from ccm_geo.planning.engine.arcs import Arcs
 from ccm_geo.planning.engine.prices import Rows, lowest_bound
-from ccm_geo.planning.engine.solve import solve
+from ccm_geo.planning.engine.solve import Solution, solve
 from ccm_geo.planning.listing import measured_in
 from ccm_geo.planning.model import Model, build
 
@@ -32,40 +33,56 @@ class RuleCosts:
     table
         One row per rule: rule, binds (rows with a price), lost (best estimate of how much more could be
         averted without the rule), lost_low and lost_high (proven), share (lost, as a share of the plan's
-        benefit), exact (whether it was planned again without the rule).
+        benefit), exact (whether it was planned again without the rule). All these count bonuses in. Without:
+        averted_most (no plan without the rule averts more than so much more); where it was planned again,
+        averted_more and bonus_more (what that plan averts more, and has more of bonuses; less below 0); and
+        gives_bonuses (whether the rule does).
     rows
         One row per limit that has a price: rule, row, limit, used, price (benefit of one more unit of the
         limit; for a floor, what one unit moved there costs), unit, step (a round number of units) and
         step_brings.
     benefit
-        What the plan averts.
+        What the plan brings: what it averts, and its bonuses.
     benefit_unit
         Unit of benefit and losses.
+    bonus
+        What of the benefit is bonuses; None where no rule gives any.
     """
 
     table: pd.DataFrame = field(repr=False)
     rows: pd.DataFrame = field(repr=False)
     benefit: float
     benefit_unit: str
+    bonus: float | None = None
 
     def __str__(self) -> str:
-        lines = [f"What the rules cost, of {few(self.benefit)} {self.benefit_unit}:"]
-        for row in self.table.to_dict("records"):
-            told = (
-                f"exactly {few(row['lost'])}"
-                if row["lost_high"] - row["lost_low"] <= 1e-6 * abs(self.benefit)
-                else f"about {few(row['lost'])} (proven: {few(row['lost_low'])} to {few(row['lost_high'])})"
-            )
-            lines.append(f"  without {row['rule']}: {told} more")
+        bonus = self.bonus or 0.0
+        whole = counted_in(self.benefit_unit, bonuses=self.bonus is not None)
+        lines = [f"What the rules cost, of {told_apart(self.benefit - bonus, bonus, self.benefit_unit)}:"]
+        lines += [f"  without {row['rule']}: {self._told(row)}" for row in self.table.to_dict("records")]
         for row in self.rows.groupby("rule", sort=False).head(_SHOWN).to_dict("records"):
             verb = "would bring" if row["step_brings"] >= 0 else "for it would cost"
             step, brings = few(row["step"]), few(abs(row["step_brings"]))
             unit = (
                 row["unit"].removesuffix("s") if row["step"] == 1 and row["unit"] != "units" else row["unit"]
             )
-            told = f"{step} {unit} more {verb} about {brings} {self.benefit_unit}"
+            told = f"{step} {unit} more {verb} about {brings} {whole}"
             lines.append(f"  {row['row']}: {told}")
         return "\n".join(lines)
+
+    def _told(self, row: dict[Any, Any]) -> str:
+        """Say what one rule costs; where there are bonuses, in accidents and in bonuses."""
+        more = (
+            f"exactly {few(row['lost'])} more"
+            if row["lost_high"] - row["lost_low"] <= 1e-6 * abs(self.benefit)
+            else f"about {few(row['lost'])} (proven: {few(row['lost_low'])} to {few(row['lost_high'])}) more"
+        )
+        if self.bonus is None:
+            return more
+        both = f"{self.benefit_unit} {_signed(row['averted_more'])}, bonuses {_signed(row['bonus_more'])}"
+        if row["gives_bonuses"]:  # without it the benefit is another quantity
+            return both if row["exact"] else f"at most {few(row['averted_most'])} more {self.benefit_unit}"
+        return f"{more} in all ({both})" if row["exact"] else f"{more} in all, bonuses counted in"
 
     def __repr__(self) -> str:
         return f"<Costs of {len(self.table)} rules>"
@@ -125,11 +142,13 @@ def rule_costs(
         for number, rule in enumerate(plan.rules)
     ]
     columns = ["rule", "binds", "lost", "lost_low", "lost_high", "share", "exact"]
+    columns += ["averted_more", "averted_most", "bonus_more", "gives_bonuses"]
     return RuleCosts(
         table=pd.DataFrame(lines, columns=columns),
         rows=_rows(plan, priced.model),
         benefit=plan.benefit,
         benefit_unit=plan.benefit_unit,
+        bonus=bonus_of(plan) if has_bonuses(plan.rules) else None,
     )
 
 
@@ -154,8 +173,11 @@ def _without(priced: Priced, number: int, *, again: bool, until: float, base: fl
     owner = np.concatenate([np.full(len(f.labels), f.rule) for f in priced.model.families] or [np.zeros(0)])
     binds = int((np.abs(priced.found.prices[owner == number]) > 0).sum())
     if again:
-        low, high, guess, exact = _planned_again(priced, model, until)
+        found = solve(model, gap=0.0, seconds=max(until - time.monotonic(), 1.0))
+        low, high, guess, exact = _planned_again(priced, found)
+        bound = np.inf if found is None else found.bound
     else:
+        found = None
         arcs, rows = Arcs.of(model), Rows.of(model)
         bound = lowest_bound(arcs, rows, seconds=_BOUND_SECONDS).bound
         low, high, exact = 0.0, max(bound - priced.benefit, 0.0), False
@@ -169,11 +191,37 @@ def _without(priced: Priced, number: int, *, again: bool, until: float, base: fl
         "lost_high": high,
         "share": share,
         "exact": exact,
+        **_told_apart(priced, found, bound, gives=has_bonuses([rules[number]])),
     }
 
 
-def _planned_again(priced: Priced, model: Model, until: float) -> tuple[float, float, float, bool]:
-    found = solve(model, gap=0.0, seconds=max(until - time.monotonic(), 1.0))
+def _told_apart(priced: Priced, found: Solution | None, bound: float, *, gives: bool) -> dict[str, Any]:
+    """Say what a plan without the rule averts more, and what it has more of bonuses."""
+    benefit = priced.listing.benefit
+    averted = float(benefit[priced.taken].sum())
+    more = bonus = float("nan")
+    if found is not None and not gives and found.benefit - priced.benefit <= SAME * abs(priced.benefit):
+        more = bonus = 0.0  # the plan itself is as good as any without the rule
+    elif found is not None:
+        more = _change(float(benefit[found.taken].sum()) - averted, priced.benefit)
+        bonus = _change(found.benefit - priced.benefit - more, priced.benefit)
+    return {
+        "averted_more": more,
+        "averted_most": max(bound - averted, 0.0),
+        "bonus_more": bonus,
+        "gives_bonuses": gives,
+    }
+
+
+def _change(amount: float, of: float) -> float:
+    return amount if abs(amount) > SAME * abs(of) else 0.0
+
+
+def _signed(amount: float) -> str:
+    return f"{'+' if amount > 0 else '-' if amount < 0 else ''}{few(abs(amount))}"
+
+
+def _planned_again(priced: Priced, found: Solution | None) -> tuple[float, float, float, bool]:
     benefit = priced.benefit if found is None else max(found.benefit, priced.benefit)
     bound = np.inf if found is None else found.bound
     low, high = max(benefit - priced.bound, 0.0), max(bound - priced.benefit, 0.0)

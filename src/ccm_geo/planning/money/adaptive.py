@@ -45,11 +45,12 @@ class AdaptivePlan:
     funding
         The scenarios.
     scenarios
-        One row per scenario: probability, money_usd, benefit, cost_usd; naive_benefit, what the plan made
-        for the promise averts if only its later years adapt; naive_loss, how much less that is; and
-        foresight_bound, what nobody can exceed who knows the scenario from the start.
+        One row per scenario: probability, money_usd, benefit (with bonuses), averted (without), cost_usd;
+        naive_benefit, what the plan made for the promise brings if only its later years adapt; naive_loss,
+        how much less that is; and foresight_bound, what nobody can exceed who knows the scenario from the
+        start.
     expected
-        Mean of what the scenarios avert, by probability, in `benefit_unit`.
+        Mean of what the scenarios bring, with bonuses, by probability, in `benefit_unit`.
     expected_bound
         No plan with shared first years can expect more.
     worst
@@ -343,6 +344,7 @@ def _told(
             "probability": aim.chance,
             "money_usd": [_usd(funding, n) for n in funding.names],
             "benefit": values,
+            "averted": [p.averted for p in plans.values()],
             "cost_usd": [p.cost_usd for p in plans.values()],
             "naive_benefit": naive_values,
             "naive_loss": values - naive_values,

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from ccm_geo.planning.bonuses import bonus_of, counted_in, has_bonuses, told_apart
+
 if TYPE_CHECKING:
     from .adaptive import AdaptivePlan
 
@@ -45,18 +47,27 @@ def _unit(plan: "AdaptivePlan") -> str:
     return "units of relative harm averted" if plan.benefit_unit == "relative" else plan.benefit_unit
 
 
+def _whole(plan: "AdaptivePlan") -> str:
+    """Name the unit of what counts bonuses in."""
+    return counted_in(_unit(plan), bonuses=has_bonuses(plan.plan.rules))
+
+
 def _scenarios(plan: "AdaptivePlan") -> list[str]:
     lines = [f"From {plan.funding.known_from} on, by what comes:"]
     for name, row in plan.scenarios.iterrows():
         spent = f" for {row['cost_usd']:,.0f} USD" if np.isfinite(row["cost_usd"]) else ""
-        lines.append(f"  {name} ({row['probability']:.0%}): {_few(row['benefit'])} {_unit(plan)}{spent}")
+        bonus = bonus_of(plan.plans[str(name)])
+        brings = told_apart(row["benefit"] - bonus, bonus, _unit(plan), digits=4)
+        lines.append(f"  {name} ({row['probability']:.0%}): {brings}{spent}")
     return lines
 
 
 def _proof(plan: "AdaptivePlan") -> list[str]:
     worst = plan.scenarios["benefit"].idxmin()
     tail = f"Mean of the worst {plan.alpha:.0%}: {_few(plan.tail)}."
-    reached = f"Expected: {_few(plan.expected)} {_unit(plan)}. At worst: {_few(plan.worst)} ({worst}). {tail}"
+    reached = (
+        f"Expected: {_few(plan.expected)} {_whole(plan)}. At worst: {_few(plan.worst)} ({worst}). {tail}"
+    )
     aim = "expect more" if plan.worst_weight == 0 else "do better by the weight given to the worst cases"
     far = "" if plan.gap <= 0 else f" by more than {plan.gap:.2%}"
     return [reached, f"No plan with the same first decisions for all scenarios can {aim}{far} (proven)."]
@@ -66,7 +77,7 @@ def _naive(plan: "AdaptivePlan") -> list[str]:
     if len(plan.plans) == 1:
         return []
     table, promised = plan.scenarios, plan.funding.names[0]
-    head = f"Planning as if '{promised}' were certain hopes for {_few(plan.naive_benefit)} {_unit(plan)}."
+    head = f"Planning as if '{promised}' were certain hopes for {_few(plan.naive_benefit)} {_whole(plan)}."
     broken = table["naive_benefit"].isna()
     if broken.all():
         return [f"{head} Its first decisions cannot keep the rules in every scenario."]
@@ -78,7 +89,7 @@ def _naive(plan: "AdaptivePlan") -> list[str]:
         lines.append(f"  {name}: {_few(row['naive_benefit'])}, {'the same as here' if same else word}")
     lines.append(_cost_of_caution(plan, promised))
     low, mid, high = plan.planning_worth
-    kind = f"expected {_unit(plan)}" if plan.worst_weight == 0 else "of what is aimed at"
+    kind = f"expected {_whole(plan)}" if plan.worst_weight == 0 else "of what is aimed at"
     lines.append(
         f"Planning for the cuts is worth {_few(mid)} {kind} (proven: from {_few(low)} to {_few(high)}); "
         f"knowing now what comes would be worth at most {_few(plan.foresight_worth)}."
@@ -90,7 +101,7 @@ def _cost_of_caution(plan: "AdaptivePlan", promised: str) -> str:
     cost = -float(plan.scenarios.loc[promised, "naive_loss"])
     if cost <= 1e-9 * abs(plan.expected):
         return f"Being prepared costs nothing if '{promised}' comes."
-    return f"Being prepared costs {_few(cost)} {_unit(plan)} if '{promised}' comes."
+    return f"Being prepared costs {_few(cost)} {_whole(plan)} if '{promised}' comes."
 
 
 def _beware(plan: "AdaptivePlan") -> list[str]:
