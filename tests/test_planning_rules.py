@@ -564,8 +564,8 @@ def test_cure_makes_a_plan_possible_under_all_rules_not_only_those_named():
     with pytest.raises(PlanError) as caught:
         prioritize(two_fields(), rules)
     assert len(caught.value.conflict) == 2
-    for given in re.findall(r"Deadline 2028 at (\d+) m2", "; ".join(caught.value.cures)):
-        prioritize(two_fields(), [rules[0], Deadline(2028, least=float(given)), rules[2]])
+    for least in re.findall(r"Deadline 2028 at (\d+) m2", "; ".join(caught.value.cures)):
+        prioritize(two_fields(), [rules[0], Deadline(2028, least=float(least)), rules[2]])
 
 
 def test_large_cases_are_told_about_how_far_each_rule_must_give(monkeypatch):

@@ -20,7 +20,17 @@ from .prices import Rows
 
 _MIP_PRESOLVE_UP_TO = 8_000  # HiGHS 1.15: on long budget rows the presolve overruns any time limit
 _LONG_ROW = 4_000  # so do its heuristics, which presolve their own small problems
+_DUST = 1e-12  # of the largest coefficient of a row: nothing but rounding
 _DENSE = 3  # rows that would hold more than this many times the options go through columns of sums
+_NOTHING_TOLD = (  # ends of HiGHS that prove nothing, though it shows a bound
+    highspy.HighsModelStatus.kNotset,
+    highspy.HighsModelStatus.kLoadError,
+    highspy.HighsModelStatus.kModelError,
+    highspy.HighsModelStatus.kPresolveError,
+    highspy.HighsModelStatus.kSolveError,
+    highspy.HighsModelStatus.kPostsolveError,
+    highspy.HighsModelStatus.kUnknown,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,11 +154,14 @@ def _by_key(arcs: Arcs, keys: int) -> sparse.csr_array:
 
 
 def _scales(coupling: sparse.csr_array) -> Floats:
-    """Divide each row by one of its smaller coefficients, so that tolerances stay far below a cent."""
+    """Divide each row by one of its smaller coefficients, so that tolerances stay far below a cent.
+
+    What shares leave of an amount by rounding alone is no coefficient.
+    """
     out = np.ones(coupling.shape[0])
     for r in range(coupling.shape[0]):
         size = np.abs(coupling.data[coupling.indptr[r] : coupling.indptr[r + 1]])
-        size = size[size > 0]
+        size = size[size > _DUST * size.max(initial=0.0)]
         if len(size):
             out[r] = np.quantile(size, 0.05)
     return out
@@ -327,7 +340,8 @@ def optimize(
     if info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible:
         values = np.asarray(solver.getSolution().col_value)
         taken = values[matrix.binary] > 0.5
-    bound = -info.mip_dual_bound / size if np.isfinite(info.mip_dual_bound) else np.inf
+    told = status not in _NOTHING_TOLD and np.isfinite(info.mip_dual_bound)
+    bound = -info.mip_dual_bound / size if told else np.inf
     return Found(
         taken=taken, bound=bound, infeasible=infeasible, prices=np.zeros(matrix.coupling), values=values
     )

@@ -192,6 +192,8 @@ class _Search:
             self.approach()
         if not self.done():
             self.opening(self.exactly, times=None)
+        if self.plan is None and not self.arcs.must.any():
+            self.consider(np.zeros(len(self.arcs.benefit), bool))  # to do nothing may keep all rules
         if self.plan is None:
             return None
         self.prune()
@@ -534,4 +536,6 @@ class _Search:
             taken = np.zeros(len(keep), bool)
             taken[np.nonzero(keep)[0][found.taken]] = True
             self.consider(taken)
-        self.bound = max(min(self.bound, found.bound + 1e-9 * abs(found.bound)), self.benefit)
+        least = min(self.bound, found.bound + 1e-9 * abs(found.bound))
+        if least >= self.benefit - 1e-9 * abs(self.benefit):  # else a plan at hand proves the solver wrong
+            self.bound = max(least, self.benefit)
