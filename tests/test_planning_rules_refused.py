@@ -288,7 +288,7 @@ def test_a_hazard_may_wait_for_columns_with_values():
         (lambda: Deadline("2029"), "Deadline: year is one calendar year"),
         (lambda: Deadline(2029, share="0.7"), "share goes from 0 to 1, not '0.7'"),
         (lambda: Deadline(2029, where="north"), "Deadline 2029: where= names columns"),
-        (lambda: Share("adm1", at_least="0.2"), "at_least goes from 0 to 1, as numbers, not '0.2'"),
+        (lambda: Share("adm1", at_least="0.2"), "shares go from 0 to 1; at_least is '0.2'"),
         (lambda: Share(["adm1"], at_least=0.1), "Share: column is the name of one column"),
         (lambda: Share("adm1", at_least=0.1, where="north"), "Share of adm1: where= names columns"),
         (lambda: Compact(("D", "E"), worth=0.1), "'D' is no pair of two hazards; pairs are a list such as"),

@@ -70,7 +70,7 @@ class Share(Rule):
             given = getattr(self, word)
             shares = given.values() if isinstance(given, Mapping) else [0.0 if given is None else given]
             if not all(map(is_share, shares)):
-                raise DataError(f"{self.title}: {word} goes from 0 to 1, as numbers, not {given!r}")
+                raise DataError(f"{self.title}: shares go from 0 to 1; {word} is {given!r}")
 
     @property
     def title(self) -> str:
