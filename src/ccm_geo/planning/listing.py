@@ -160,7 +160,7 @@ def _require_land(options: pd.DataFrame) -> None:
         first = int(wrong.argmax())
         raise DataError(
             f"options: {_said(wrong)}, {' + '.join(_PARTS)} is {parts[first]:,.1f}, "
-            f"area_m2 {area[first]:,.1f}; make them add up, or drop the column {_PARTS[-1]} where it is not known"
+            f"area_m2 {area[first]:,.1f}; make them add up, or drop the column {_PARTS[-1]}"
         )
 
 
