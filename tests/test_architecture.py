@@ -23,7 +23,7 @@ FLOORS = [
 ]
 FLOOR_OF = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 PLANNING = [
-    {"activities", "options", "listing", "model"},
+    {"_given", "activities", "options", "listing", "model"},
     {"engine"},
     {"rules"},
     {

@@ -1,7 +1,7 @@
 """Everything that could be done: one row per activity, hazard and year, with its cost and what it averts."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import geopandas as gpd
@@ -11,12 +11,12 @@ import pandas as pd
 
 from ccm_geo import space
 from ccm_geo.errors import DataError
-from ccm_geo.schemas import Note, column_faults, notes_of, spoken_rows, table_named
+from ccm_geo.schemas import Note, notes_of
 
+from ._given import numbers_of, require_codes, require_harm, wanted_years, yearly_harm
 from .activities import AREA_WORDS, STATES, Activity, read_activities
-from .listing import require_table, whole_years
+from .listing import require_table
 
-_CODED = ("hazard_class", "status", "ordnance")  # columns whose codes decide what is planned
 _CARRIED = ("hazard_class", "ordnance", "land_use", "adm1", "adm2")
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -88,10 +88,10 @@ def list_options(
     if isinstance(keep, str):
         raise DataError(f"options: keep {keep!r} is no list of columns; give keep=[{keep!r}]")
     known = read_activities(activities)
-    _require_harm(harm)
-    _require_codes(facts, known)
-    yearly = _yearly_harm(harm)
-    wanted = _wanted_years(years, yearly)
+    require_harm(harm)
+    require_codes(facts, known)
+    yearly = yearly_harm(harm)
+    wanted = wanted_years(years, yearly)
     hazards, notes = _usable_hazards(facts, yearly, since=int(wanted[0]))
     grid = _HarmGrid.of(hazards, yearly, wanted)
     offered = _offered(known, hazards, peopled=grid.peopled)
@@ -119,85 +119,6 @@ def list_options(
     return table
 
 
-def _require_harm(harm: pd.DataFrame) -> None:
-    if not isinstance(harm, pd.DataFrame) or "harm" not in harm.columns:
-        raise DataError(
-            "options: the benefit must be accidents averted, which add up; a score or a rank does not. "
-            "Give the table of expected_harm(facts, years=...)"
-        )
-    require_table(harm, "harm", "give the table of expected_harm(facts, years=...)")
-    missing = [c for c in ("hazard_id", "year") if c not in harm.columns]
-    if missing:
-        raise DataError(f"harm: no column {missing}; give the table of expected_harm(facts, years=...)")
-    if "score" in harm.columns or "rank" in harm.columns or "score" in harm.attrs:
-        raise DataError("harm: this is a table of scores; give the table of expected_harm(facts, years=...)")
-    twice = harm.duplicated(["hazard_id", "year"])
-    if twice.any():
-        first = harm.loc[twice].iloc[0]
-        raise DataError(
-            f"harm: {int(twice.sum())} rows repeat, first {first['hazard_id']!r} in {first['year']}"
-        )
-
-
-def _yearly_harm(harm: pd.DataFrame) -> pd.DataFrame:
-    """Read hazard, year, harm and people as what they are; a missing number stays missing."""
-    found = pd.DataFrame(
-        {
-            "hazard_id": harm["hazard_id"].to_numpy(),
-            "year": whole_years(harm["year"], "harm"),
-            **{name: _column(harm, name, "harm") for name in ("harm", "people")},
-        }
-    )
-    if (found["harm"] < 0).any():
-        raise DataError("harm: negative values; accidents a year are 0 or more")
-    return found
-
-
-def _wanted_years(years: Iterable[int] | None, harm: pd.DataFrame) -> npt.NDArray[np.int64]:
-    covered = np.unique(harm["year"].to_numpy(dtype=np.int64))
-    if years is None:
-        return covered
-    if isinstance(years, str) or not isinstance(years, Iterable):
-        raise DataError(f"options: years {years!r} is not a list of years; give years=[2027, 2028]")
-    wanted = np.unique(whole_years(pd.Series(list(years), dtype=object), "years"))
-    beyond = sorted(set(wanted.tolist()) - set(covered.tolist()))
-    if beyond or not len(wanted):
-        raise DataError(f"options: years {beyond} have no expected harm; harm covers {covered.tolist()}")
-    return wanted
-
-
-def _require_codes(facts: pd.DataFrame, activities: tuple[Activity, ...]) -> None:
-    """Refuse codes that nobody knows: an unknown status would be open, an unknown class suspected land.
-
-    An activity of the planner's own may name ordnance of its own.
-    """
-    spec = table_named("hazards")
-    coded = []
-    for name in _CODED:
-        own = {code for a in activities for code in a.ordnance} if name == "ordnance" else set()
-        allowed = tuple(dict.fromkeys((*spec[name].allowed, *sorted(own))))
-        coded.append(replace(spec[name], allowed=allowed, required=False))
-    held = pd.DataFrame({c: facts[c].to_numpy() for c in _CODED if c in facts.columns})
-    if "ordnance" in held:
-        held["ordnance"] = held["ordnance"].map(_parted, na_action="ignore")
-    faults = [
-        line.replace("; map it with ", "; read the table with read_hazards, and map it with ")
-        for line in column_faults(held, replace(spec, columns=tuple(coded)), _numbered)
-    ]
-    if faults:
-        raise DataError(f"facts: {len(faults)} unknown code{'s' if len(faults) > 1 else ''}", faults)
-
-
-def _parted(codes: Any) -> str:
-    """Write several codes with semicolons and without the blanks around them."""
-    return ";".join(part.strip() for part in str(codes).strip().strip(";").split(";"))
-
-
-def _numbered(index: pd.Index) -> Sequence[str]:
-    """Count rows from 1."""
-    return [str(int(row) + 1) for row in index]
-
-
 @dataclass(frozen=True, kw_only=True)
 class _Hazards:
     """The hazards that can be planned for, as arrays."""
@@ -219,7 +140,7 @@ def _usable_hazards(facts: pd.DataFrame, harm: pd.DataFrame, *, since: int) -> t
             f"facts: hazard_id {facts.loc[twice, 'hazard_id'].iloc[0]!r} stands there more than once"
         )
     notes: list[Note] = []
-    area, recorded = _column(facts, "area_m2"), _column(facts, "area_recorded_m2")
+    area, recorded = numbers_of(facts, "area_m2"), numbers_of(facts, "area_recorded_m2")
     measured = area > 0
     area = np.where(measured, area, recorded)
     closed = (
@@ -292,25 +213,6 @@ def _note(kind: str, text: str, table: pd.DataFrame, which: Mask) -> Note:
         count,
         tuple(table.loc[which, "hazard_id"].astype(str)[:50]),
     )
-
-
-def _column(table: pd.DataFrame, name: str, title: str = "facts") -> Floats:
-    """Read a column as numbers; what is missing is NaN, what is no number or has no end is refused."""
-    if name not in table.columns:
-        return np.full(len(table), np.nan)
-    column = table[name]
-    dated = pd.api.types.is_datetime64_any_dtype(column) or pd.api.types.is_timedelta64_dtype(column)
-    numbers = pd.Series(np.nan, column.index) if dated else pd.to_numeric(column, errors="coerce")
-    values = numbers.to_numpy(dtype=float, na_value=np.nan)
-    wrong = np.isinf(values) | (np.isnan(values) & column.notna().to_numpy())
-    if wrong.any():
-        at = np.flatnonzero(wrong)
-        named, value = spoken_rows([str(row + 1) for row in at]), str(column.iloc[at[0]])
-        raise DataError(
-            f"{title}: {named}, {name} {value!r} is not a finite number; "
-            "correct it, or leave the cell empty where it is unknown"
-        )
-    return values
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -556,7 +458,7 @@ def _place(table: pd.DataFrame, hazard: npt.NDArray[np.int64]) -> dict[str, Floa
     if isinstance(table, gpd.GeoDataFrame) and table.active_geometry_name and table.crs is not None:
         points = space.lonlat_points(table)
     else:
-        points = np.column_stack([_column(table, "lon"), _column(table, "lat")])
+        points = np.column_stack([numbers_of(table, "lon"), numbers_of(table, "lat")])
     return {"lon": points[hazard, 0], "lat": points[hazard, 1]}
 
 
