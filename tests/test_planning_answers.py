@@ -641,3 +641,34 @@ def test_curve_does_not_promise_that_more_money_brings_nothing_where_options_wer
     assert lines[1].endswith("; a little more money brings nothing, 130,000 USD does")
     plan = prioritize(options, [Budget({2027: 37_500, 2028: 31_250, 2029: 31_250})])
     assert str(plan).count("used; a little more would bring nothing") == len(money)
+
+
+def both_in():
+    return prioritize(world_with_a_bonus(), [Budget(2)])
+
+
+WRONG_QUESTIONS = {
+    "'benefit' is not a goal": lambda: prioritize_goals(world_with_a_bonus(), [Budget(2)], ["benefit"]),
+    "column must be the name": lambda: Goal(None),
+    "has no options; give the id of one hazard": lambda: both_in().why(["x"]),
+    "scores by hazard id, .* not a dict": lambda: both_in().against_ranking({"x": 1}),
+    "scores must be numbers": lambda: both_in().against_ranking(pd.Series({"x": "high"})),
+    "amounts must be a list of numbers": lambda: priority_curve(
+        world_with_a_bonus(), [Budget(2)], amounts=100_000
+    ),
+    "amounts must be a list of .*'1'": lambda: nested_order(world_with_a_bonus(), [Budget(2)], amounts=["1"]),
+    "k must be a number": lambda: alternatives(both_in(), k="2"),
+    "give plans by name": lambda: compare([both_in()]),
+    "give a plan from prioritize, not a DataFrame": lambda: rule_costs(world_with_a_bonus()),
+    "a plan from prioritize, not a Data.rame": lambda: importance(world_with_a_bonus()),
+}
+
+
+@pytest.mark.parametrize("said", WRONG_QUESTIONS)
+def test_question_that_cannot_be_read_is_refused_by_name(said):
+    with pytest.raises(DataError, match=said):
+        WRONG_QUESTIONS[said]()
+
+
+def test_one_goal_needs_no_list():
+    assert prioritize_goals(world_with_a_bonus(), [Budget(2)], Goal()).plan.averted == 4.0

@@ -323,3 +323,9 @@ def test_a_bound_with_rows_missing_is_still_a_bound():
     found = engine.solve(model, gap=0.2, seconds=5)
     assert found.bound >= best - 1e-9
     assert found.benefit <= best + 1e-9
+
+
+def test_one_column_to_split_by_needs_no_list():
+    columns = {"option_id": ["a"], "adm1": ["P01"], "cost_usd": [5.0], "benefit": [1.0]}
+    plan = prioritize(pd.DataFrame(columns), [Donors(Grant("Fund", 9.0))])
+    assert paid_by(plan, by="adm1").to_numpy().tolist() == [["Fund", "P01", 5.0]]

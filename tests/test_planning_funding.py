@@ -424,3 +424,40 @@ def test_story_tells_accidents_and_bonuses_apart():
     assert "  cut (50%): 3 accidents averted for 1 USD" in lines
     assert any(line.startswith("Expected: 4.5 accidents averted and bonuses.") for line in lines)
     assert plan.scenarios["averted"].tolist() == [4.0, 3.0]
+
+
+PROMISE = Budget({2027: 10.0, 2028: 10.0, 2029: 10.0})
+
+
+@pytest.mark.parametrize("cut", [BudgetCut(0.5, since=2040), Freeze(0.5, days=90, year=2035)])
+def test_cut_that_never_bites_is_refused(cut):
+    with pytest.raises(DataError, match=r"'less' takes nothing off: .* years of the money, 2027, 2028, 2029"):
+        Funding.around(PROMISE, {"less": (0.5, cut)}, known_from=2028)
+
+
+def test_cut_that_ends_before_it_begins_is_refused():
+    with pytest.raises(DataError, match="until 2028 lies before since 2029"):
+        BudgetCut(0.5, since=2029, until=2028)
+
+
+HALF = BudgetCut(0.5, since=2028)
+WRONG_FUNDING = {
+    "known_from must be a calendar year": lambda: Funding.around(
+        PROMISE, {"a": (0.5, HALF)}, known_from="2028"
+    ),
+    "since must be a calendar year": lambda: BudgetCut(0.5, since="2028"),
+    "share must be a number": lambda: BudgetCut("0.5", since=2028),
+    "the probability of 'a' must be a number": lambda: Funding.around(
+        PROMISE, {"a": ("0.5", HALF)}, known_from=2028
+    ),
+    "cuts go by name": lambda: Funding.around(PROMISE, [(0.5, HALF)], known_from=2028),
+    "money must be a Budget or Donors": lambda: Funding.around(1e6, {"a": (0.5, HALF)}, known_from=2028),
+    "funding must be a Funding": lambda: plan_under(small_world(seed=1), PROMISE),
+    r"'a' needs \(probability": lambda: Funding({"a": (1.0, 1e6)}, known_from=2028),
+}
+
+
+@pytest.mark.parametrize("said", WRONG_FUNDING)
+def test_funding_that_cannot_be_read_is_refused_by_name(said):
+    with pytest.raises(DataError, match=said):
+        WRONG_FUNDING[said]()

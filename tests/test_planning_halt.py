@@ -279,3 +279,29 @@ def test_hazards_without_people_are_not_told_as_harmless(plan):
     assert "E" not in set(stop.exposed["hazard_id"])
     assert stop.uncounted == 1
     assert "1 more area is hazardous though nobody is counted near them." in str(stop)
+
+
+ASKED = {"on": STOP, "notice_weeks": 4, "money": 300.0, "costs": COSTS}
+HARM = pd.DataFrame({"hazard_id": ["A"], "year": [2028], "harm": [1.0]})
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"harm": HARM.drop(columns="hazard_id")}, "harm has no column 'hazard_id'"),
+        ({"harm": HARM.drop(columns="harm")}, "harm has no column 'harm'"),
+        ({"harm": HARM}, "harm has no rows for 2027"),
+        ({"costs": None}, "costs must be HaltCosts"),
+        ({"costs": {"close_usd": 5.0}}, "costs must be HaltCosts"),
+        ({"money": "45000"}, "money must be a number"),
+        ({"plan": object()}, "plan must be a plan from prioritize"),
+    ],
+)
+def test_halt_that_cannot_be_read_is_refused_by_name(plan, change, said):
+    with pytest.raises(DataError, match=said):
+        halt(change.get("plan", plan), **(ASKED | {k: v for k, v in change.items() if k != "plan"}))
+
+
+def test_cost_of_a_halt_in_words_is_refused_by_name():
+    with pytest.raises(DataError, match="close_usd 'x': give a number, in USD per site"):
+        replace(COSTS, close_usd="x")

@@ -560,7 +560,11 @@ def test_cure_of_one_clash_says_that_it_is_not_enough_where_there_are_two():
 
 
 def test_cure_makes_a_plan_possible_under_all_rules_not_only_those_named():
-    rules = [Capacity({"south": {2028: 2.5}}), Deadline(2028, least=40), Share("adm1", at_least=0.1)]
+    rules = [
+        Capacity({"north": 1.0, "south": {2028: 2.5}}),
+        Deadline(2028, least=40),
+        Share("adm1", at_least=0.1),
+    ]
     with pytest.raises(PlanError) as caught:
         prioritize(two_fields(), rules)
     assert len(caught.value.conflict) == 2

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from ccm_geo.errors import DataError
+
 from .engine.arcs import Arcs
 from .engine.prices import Answer, Rows, answer, lowest_bound
 from .listing import Floats, Listing, Mask
@@ -44,6 +46,8 @@ class Priced:
     @classmethod
     def of(cls, plan: "Plan") -> "Priced":
         """Lay the plan's rules over its options again, at the prices that the plan tells."""
+        if not hasattr(plan, "options"):
+            raise DataError(f"give a plan from prioritize, not a {type(plan).__name__}")
         listing = Listing.of(plan.options)
         model = build(listing, plan.rules)
         arcs, rows = Arcs.of(model), Rows.of(model)

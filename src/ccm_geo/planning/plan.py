@@ -1,6 +1,6 @@
 """The chosen options, with the proof of how good they are and the reason for every hazard."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -93,9 +93,10 @@ class Plan:
         DataError
             If it has no options: closed, misspelled, or without expected harm.
         """
-        if hazard_id not in self.reasons.index:
+        if not isinstance(hazard_id, Hashable) or hazard_id not in self.reasons.index:
             raise DataError(
-                f"plan: hazard {hazard_id!r} has no options; it may be closed, misspelled, or without harm"
+                f"plan: hazard {hazard_id!r} has no options; give the id of one hazard; it may be "
+                "closed, misspelled, or without harm"
             )
         return f"{hazard_id}: {self.reasons.loc[hazard_id, 'reason']}"
 

@@ -133,6 +133,13 @@ def _ranked(listing: Listing, ranking: pd.Series | None) -> Floats:
                 "ranking: give a score by hazard id, for example scores.set_axis(facts['hazard_id'])['score']"
             )
         ranking = ranking.set_index("hazard_id")["score"]
+    if not isinstance(ranking, pd.Series):
+        raise DataError(
+            "ranking: give a pandas.Series of scores by hazard id, for example "
+            f"pd.Series({{'HA-1': 0.7}}), not a {type(ranking).__name__}"
+        )
+    if not pd.api.types.is_numeric_dtype(ranking):
+        raise DataError("ranking: its scores must be numbers, highest first; this one holds text")
     score = ranking[~ranking.index.duplicated()].reindex(listing.hazard_ids)
     if score.isna().all():
         raise DataError(

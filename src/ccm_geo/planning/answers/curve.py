@@ -2,7 +2,7 @@
 
 import html
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
@@ -232,6 +232,8 @@ class Money:
 
     def shares(self, amounts: Sequence[float] | None, shares: Sequence[float] | None) -> list[float]:
         """Return the amounts as shares of the rule's money (or as they are, where no rule names any)."""
+        for name, given in (("amounts", amounts), ("shares", shares)):
+            _require_numbers(name, given)
         if (amounts is None) == (shares is None) and amounts is not None:
             raise DataError("curve: give amounts= or shares=, not both")
         if amounts is None and self.whole != self.whole:
@@ -258,6 +260,14 @@ class Money:
     def amount(self, share: float) -> float:
         """Return the money in all."""
         return share if self.whole != self.whole else self.whole * share
+
+
+def _require_numbers(name: str, given: Any) -> None:
+    if given is None:
+        return
+    numbers = isinstance(given, Iterable) and not isinstance(given, (str, Mapping))
+    if not numbers or not all(isinstance(a, (int, float, np.number)) for a in given):
+        raise DataError(f"curve: {name} must be a list of numbers, for example [1e5, 2e5], not {given!r}")
 
 
 def cents(amount: float) -> float:

@@ -63,6 +63,8 @@ class Goal:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
+        if not isinstance(self.column, str):
+            raise DataError(f"Goal: column must be the name of a column of the options, not {self.column!r}")
         if self.sense not in ("most", "least") or self.counted not in ("option", "release"):
             raise DataError(f"{self.title}: sense is most or least, counted is option or release")
         if not is_share(self.tolerance):
@@ -272,7 +274,7 @@ class GoalPlan:
 def prioritize_goals(
     options: pd.DataFrame,
     rules: Sequence[Rule],
-    goals: Sequence[Goal],
+    goals: Goal | Sequence[Goal],
     *,
     gap: float = 1e-3,
     seconds: float = 60.0,
@@ -321,7 +323,12 @@ def prioritize_goals(
     >>> found.plan.table["hazard_id"].tolist(), found.table["final"].tolist()
     (['b', 'c'], [4.9, 2.0])
     """
-    wanted = tuple(goals)
+    wanted = (goals,) if isinstance(goals, Goal) else tuple(goals)
+    wrong = [g for g in wanted if not isinstance(g, Goal)]
+    if wrong:
+        raise DataError(
+            f"goals: {wrong[0]!r} is not a goal; give Goal('people', counted='release') and so on"
+        )
     if not wanted:
         raise DataError("goals: give one goal at least, for example Goal() for the benefit")
     listing = Listing.of(options)

@@ -216,6 +216,9 @@ def alternatives(
 
 
 def _require_shares(plan: "Plan", *, k: int, differ_by: float, within: float, of: str | None) -> None:
+    for name, value in (("k", k), ("differ_by", differ_by), ("within", within)):
+        if not isinstance(value, (int, float, np.number)):
+            raise DataError(f"alternatives: {name} must be a number, not {value!r}")
     if k < 1 or not 0 < differ_by <= 1 or not 0 <= within < 1:
         raise DataError("alternatives: k from 1; differ_by above 0 up to 1; within from 0 to below 1")
     if of is not None and of not in plan.table:

@@ -139,6 +139,10 @@ def compare(plans: Mapping[str, "Plan"], *, by: str | list[str] | None = None) -
     >>> both.table.loc["benefit"].tolist(), both.hazards["in"].tolist()
     ([8.0, 5.0], ['all', 'some', 'none'])
     """
+    if not isinstance(plans, Mapping):
+        raise DataError(
+            "compare: give plans by name: compare({'as promised': plan, ...}), not a list of them"
+        )
     if not plans:
         raise DataError("compare: give one plan at least, by name: compare({'as promised': plan, ...})")
     units = {p.benefit_unit for p in plans.values()}

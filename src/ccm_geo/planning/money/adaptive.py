@@ -183,6 +183,11 @@ def plan_under(
     >>> list(plan.first["option_id"]), plan.expected, plan.gap
     (['b27'], 8.0, 0.0)
     """
+    if not isinstance(funding, Funding):
+        raise DataError(
+            "plan_under: funding must be a Funding, for example Funding.around(Budget({2027: ...}), cuts, "
+            f"known_from=2028), not {funding!r}"
+        )
     _require_sense(gap, seconds, worst_weight, alpha)
     listing = Listing.of(options)
     if "year" not in listing.frame:

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, fields
+from numbers import Real
 
 import pandas as pd
 
@@ -91,6 +92,9 @@ class HaltCosts:
         faults = []
         for name, unit in _UNITS.items():
             given = getattr(self, name)
+            if not isinstance(given, (Assumption, Real)):
+                faults.append(f"{name} {given!r}: give a number, in {unit}")
+                continue
             if not isinstance(given, Assumption):
                 own = Assumption(value=float(given), unit=unit, source="given by the planner")
                 object.__setattr__(self, name, own)

@@ -162,6 +162,7 @@ def halt(
     ([['finish', 501.37]], True)
     """
     _require(plan, on, notice_weeks, money)
+    _require_tables(on.year, costs, harm)
     year, gone = on.year, _share_gone(on)
     today = standing_of(plan, year, gone, harm)
     begun = today[today["under_way"]]
@@ -203,6 +204,11 @@ def _least(bound: float, left: float) -> float:
 
 
 def _require(plan: "Plan", on: dt.date, notice_weeks: float, money: float) -> None:
+    if not hasattr(plan, "options"):
+        raise DataError(
+            f"halt: plan must be a plan from prioritize, not a {type(plan).__name__}; of a plan under "
+            "several scenarios give the one that has come: plan.plans['as promised']"
+        )
     absent = [c for c in ("hazard_id", "year", "cost_usd", "state_from", "state_to") if c not in plan.options]
     if absent:
         raise DataError(f"halt: the plan's options have no column {absent[0]!r}; plan from list_options")
@@ -212,8 +218,23 @@ def _require(plan: "Plan", on: dt.date, notice_weeks: float, money: float) -> No
     if not years.min() <= on.year <= years.max():
         raise DataError(f"halt: {on} lies outside the plan's years, {years.min()} to {years.max()}")
     for name, value in (("notice_weeks", notice_weeks), ("money", money)):
-        if not (value >= 0 and math.isfinite(value)):
+        if not (isinstance(value, (int, float, np.number)) and value >= 0 and math.isfinite(value)):
             raise DataError(f"halt: {name} must be a number of 0 or more, not {value!r}")
+
+
+def _require_tables(year: int, costs: HaltCosts, harm: pd.DataFrame | None) -> None:
+    if not isinstance(costs, HaltCosts):
+        raise DataError(
+            "halt: costs must be HaltCosts, for example dataclasses.replace(HALT, weekly_pay_usd=180.0), "
+            f"not {type(costs).__name__}"
+        )
+    if harm is None:
+        return
+    absent = [c for c in ("hazard_id", "year", "harm") if c not in getattr(harm, "columns", ())]
+    if absent:
+        raise DataError(f"halt: harm has no column {absent[0]!r}; give the table of expected_harm")
+    if year not in set(harm["year"]):
+        raise DataError(f"halt: harm has no rows for {year}, the year of the halt; add them to expected_harm")
 
 
 def _share_gone(on: dt.date) -> float:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ccm_geo.errors import DataError
 from ccm_geo.planning.rules.donors import Donors, Grant
-from ccm_geo.planning.rules.limits import Budget, Rule
+from ccm_geo.planning.rules.limits import Budget, Rule, listed
 
 Money = Budget | Donors
 _WHOLE = 1e-6  # probabilities may miss 1 by this much
@@ -25,6 +25,7 @@ class _Loss(ABC):
     donor: str
 
     def _require_share(self) -> None:
+        _require_number(self.share, f"{type(self).__name__}: share", "0.3")
         if not 0 <= self.share <= 1:
             raise DataError(f"{type(self).__name__}: a share goes from 0 to 1, not {self.share!r}")
 
@@ -72,6 +73,14 @@ class BudgetCut(_Loss):
     def __post_init__(self) -> None:
         """Refuse shares that are none."""
         self._require_share()
+        _require_year(self.since, "BudgetCut: since")
+        if self.until is not None:
+            _require_year(self.until, "BudgetCut: until")
+            if self.until < self.since:
+                raise DataError(
+                    f"BudgetCut: until {self.until} lies before since {self.since}, so nothing would be cut; "
+                    "give the first and the last year in this order"
+                )
 
     def lost(self, year: int) -> float:
         """Share of a year's money that stays away."""
@@ -116,6 +125,8 @@ class Freeze(_Loss):
     def __post_init__(self) -> None:
         """Refuse shares that are none and years that are too short."""
         self._require_share()
+        _require_year(self.year, "Freeze: year")
+        _require_number(self.days, "Freeze: days", "90")
         if not 0 <= self.days <= 365:
             raise DataError(f"Freeze: {self.days} days do not fit into a year; give 0 to 365")
 
@@ -162,6 +173,7 @@ class DonorLeaves(_Loss):
     def __post_init__(self) -> None:
         """Read the day."""
         self._require_share()
+        _require_number(self.notice_weeks, "DonorLeaves: notice_weeks", "6")
         if not self.notice_weeks >= 0:
             raise DataError(f"DonorLeaves: notice_weeks is 0 or more, not {self.notice_weeks!r}")
         try:
@@ -185,6 +197,16 @@ class DonorLeaves(_Loss):
             return self.share if year > last.year else 0.0
         length = 366 if calendar.isleap(year) else 365
         return self.share * (length - last.timetuple().tm_yday) / length
+
+
+def _require_number(value: Any, what: str, example: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+        raise DataError(f"{what} must be a number, for example {example}, not {value!r}")
+
+
+def _require_year(value: Any, what: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise DataError(f"{what} must be a calendar year, for example 2028, not {value!r}")
 
 
 def _less(money: Money, cut: _Loss) -> Money:
@@ -247,12 +269,22 @@ class Funding:
 
     def __post_init__(self) -> None:
         """Check names, probabilities and budgets; make one budget a list of one."""
+        _require_year(self.known_from, "Funding: known_from")
+        if not isinstance(self.scenarios, Mapping):
+            raise DataError(
+                "Funding: give scenarios by name, {name: (probability, Budget(...))}, "
+                f"not {self.scenarios!r}"
+            )
         if not self.scenarios:
             raise DataError("Funding: give at least one scenario, name: (probability, Budget(...))")
         clean = {}
         for name, given in self.scenarios.items():
             pair = tuple(given) if isinstance(given, Iterable) else ()
-            if len(pair) != 2 or not isinstance(pair[0], (int, float, np.number)):
+            if (
+                len(pair) != 2
+                or not isinstance(pair[0], (int, float, np.number))
+                or not isinstance(pair[1], Iterable | Rule)
+            ):
                 raise DataError(f"Funding: {name!r} needs (probability, Budget(...)), not {given!r}")
             money = (pair[1],) if isinstance(pair[1], Rule) else tuple(pair[1])
             wrong = [m for m in money if not isinstance(m, (Budget, Donors))]
@@ -293,8 +325,15 @@ class Funding:
             First calendar year whose decisions can wait until it is known what comes.
         promised
             What to call the scenario in which everything comes.
+
+        Raises
+        ------
+        DataError
+            If a cut takes nothing off, as its years are not those of the money.
         """
-        base = (money,) if isinstance(money, Rule) else tuple(money)
+        _require_year(known_from, "Funding: known_from")
+        base = _several_of_money(money)
+        _require_cuts(cuts)
         named = {c.donor for _, given in cuts.values() for c in _several(given) if c.donor}
         known = {m.title for m in base} | {g.name for m in base if isinstance(m, Donors) for g in m.grants}
         if named - known:
@@ -308,6 +347,7 @@ class Funding:
         for name, (chance, given) in cuts.items():
             own = base
             for cut in _several(given):
+                _require_bite(name, cut, base)
                 own = tuple(_cut_one(m, cut) for m in own)
             scenarios[name] = (chance, own)
         return cls(scenarios, known_from=known_from)
@@ -330,6 +370,51 @@ class Funding:
 
 def _several(given: _Loss | Iterable[_Loss]) -> tuple[_Loss, ...]:
     return (given,) if isinstance(given, _Loss) else tuple(given)
+
+
+def _several_of_money(money: Any) -> tuple[Money, ...]:
+    base = (money,) if isinstance(money, Rule) else tuple(money) if isinstance(money, Iterable) else ()
+    if not base or not all(isinstance(m, (Budget, Donors)) for m in base):
+        raise DataError(f"Funding: money must be a Budget or Donors, or several of them, not {money!r}")
+    return base
+
+
+def _require_cuts(cuts: Any) -> None:
+    """Refuse what is not cuts by name, each with its probability."""
+    form = 'give {"a third less": (0.25, BudgetCut(1 / 3, since=2028))}'
+    if not isinstance(cuts, Mapping):
+        raise DataError(f"Funding: cuts go by name; {form}, not {cuts!r}")
+    for name, pair in cuts.items():
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+            raise DataError(f"Funding: {name!r} needs (probability, cut); {form}, not {pair!r}")
+        _require_number(pair[0], f"Funding: the probability of {name!r}", "0.25")
+        several = isinstance(pair[1], (tuple, list)) and all(isinstance(c, _Loss) for c in pair[1])
+        if not (several or isinstance(pair[1], _Loss)):
+            raise DataError(
+                f"Funding: {name!r} needs a cut, BudgetCut, Freeze or DonorLeaves, not {pair[1]!r}"
+            )
+
+
+def _require_bite(name: str, cut: _Loss, base: tuple[Money, ...]) -> None:
+    """Refuse a cut whose years are not those of the money: the scenario would be the promise itself."""
+    years = sorted({y for m in base for y in _years_cut(m, cut.donor)})
+    if years and cut.share > 0 and getattr(cut, "days", 1) > 0 and not any(map(cut.lost, years)):
+        raise DataError(
+            f"Funding: {name!r} takes nothing off: {cut!r} is in none of the years of the money, "
+            f"{listed(years)}; give one of them"
+        )
+
+
+def _years_cut(money: Money, donor: str) -> set[int]:
+    """Return the years of the money that a cut is about."""
+    parts = (
+        [g.amount for g in money.grants if donor in ("", g.name, money.title)]
+        if isinstance(money, Donors)
+        else [money.amount]
+        if donor in ("", money.title)
+        else []
+    )
+    return {y for amount in parts if isinstance(amount, Mapping) for y in amount}
 
 
 def _cut_one(money: Money, cut: _Loss) -> Money:

@@ -383,7 +383,7 @@ class Donors(Rule):
         return graph
 
 
-def paid_by(plan: "Plan", *, by: Sequence[str] = ("year", "activity")) -> pd.DataFrame:
+def paid_by(plan: "Plan", *, by: str | Sequence[str] = ("year", "activity")) -> pd.DataFrame:
     """Split what a plan costs among its grants: who pays what.
 
     Of the many splits that keep every grant to its purpose and money, one is shown that spends narrow grants
@@ -394,7 +394,7 @@ def paid_by(plan: "Plan", *, by: Sequence[str] = ("year", "activity")) -> pd.Dat
     plan
         A plan made under one `Donors` rule.
     by
-        Columns of the plan's table to tell apart, besides the grant.
+        Column or columns of the plan's table to tell apart, besides the grant.
 
     Returns
     -------
@@ -420,6 +420,7 @@ def paid_by(plan: "Plan", *, by: Sequence[str] = ("year", "activity")) -> pd.Dat
     rules = [rule for rule in plan.rules if isinstance(rule, Donors)]
     if len(rules) != 1:
         raise DataError(f"paid_by: the plan has {len(rules)} rules of the kind Donors(...); it must have one")
+    by = [by] if isinstance(by, str) else list(by)
     absent = [c for c in by if c not in plan.table]
     if absent:
         raise DataError(f"paid_by: the plan has no column {absent[0]!r}; it has {listed(plan.table.columns)}")
