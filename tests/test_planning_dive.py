@@ -161,3 +161,26 @@ def test_no_option_of_a_better_plan_is_dropped_where_the_bound_comes_from_elsewh
         chosen = np.isin(model.listing.frame["option_id"], best.table["option_id"])
         assert search.hopeful()[chosen[arcs.origin]].all()
     assert undecided > 2
+
+
+def test_a_promise_in_a_municipality_that_can_do_little_of_its_work_is_kept():
+    """All that it does best breaks a limit, and it may not do nothing: no choice was at hand."""
+    rng, rows = np.random.default_rng(0), []
+    for k in range(150):
+        harm, cost = float(rng.uniform(0.1, 1)), float(rng.integers(5, 50)) * 1000
+        rows += [
+            {
+                "option_id": f"f{k}.{i}.{year}",
+                "hazard_id": f"f{k}",
+                "municipality": "all",
+                "year": year,
+                "cost_usd": cost * (1 + i / 10),
+                "benefit": harm * (2032 - year) * (1 + i / 50),
+            }
+            for year in range(2027, 2032)
+            for i in range(6)
+        ]
+    rules = [Budget(dict.fromkeys(range(2027, 2032), 200_000)), Complete("municipality", bonus=0.5)]
+    plan = prioritize(pd.DataFrame(rows), [*rules, LockIn("f0")], gap=1e-2, seconds=10)
+    assert "f0" in set(plan.table["hazard_id"])
+    assert plan.gap < 0.05

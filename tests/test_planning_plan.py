@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 
 from ccm_geo import DataError, PlanError
 from ccm_geo.planning import (
@@ -548,6 +549,14 @@ def test_plan_and_list_are_compared_by_the_same_quantity_and_bonuses_stand_apart
     assert (both.plan_bonus, both.ranking_bonus) == (4.0, 0.0)
     assert both.lost == both.plan_benefit - both.ranking_benefit
     assert "bonuses" not in str(prioritize(table, [Budget(10)]).against_ranking())
+
+
+def test_what_rounding_leaves_of_shares_does_not_scale_a_row():
+    """Shares leave 1e-10 of the costs of other districts; a row divided by that is refused by HiGHS."""
+    rows = sparse.csr_array(np.array([[0.02, 60_000.0, 2e-10, 0.0], [3.0, 0.0, 5.0, 4.0]]))
+    scale = matrix._scales(rows)
+    assert 0.02 <= scale[0] <= 60_000
+    assert 3.0 <= scale[1] <= 5.0
 
 
 def test_floors_that_leave_a_plan_empty_are_named():

@@ -81,7 +81,9 @@ def branched(arcs: Arcs, rows: Rows, found: Master, *, enough: float, until: flo
         for yes in (True, False):
             part = question.answered(half, yes=yes)
             better = _priced(part, rows, known, question.agreeing(half, known.pool, yes=yes), until)
-            if better.best.bound > -np.inf:
+            if better.pool.lacks:
+                answered = max(answered, better.best.bound)
+            elif better.best.bound > -np.inf:
                 heapq.heappush(open_, (-better.best.bound, next(number), part, better))
     return max([answered, *(-half[0] for half in open_)])
 
@@ -91,6 +93,8 @@ def _priced(arcs: Arcs, rows: Rows, known: Master, pool: Choices, until: float) 
     asked = fitting_answer(arcs, rows, known.best.prices)
     best = min(known.best, asked, key=lambda a: a.bound)
     pool = more_choices(arcs, rows, pool, [asked.taken])
+    if pool.lacks:
+        return Master(best=best, pool=pool, share=np.zeros(len(pool.benefit)))
     every = np.ones(len(rows.lower), bool)
     return mastered(arcs, rows, best, pool, seen=every, close=1e-5, until=until)
 
@@ -109,9 +113,7 @@ def _best_question(arcs: Arcs, rows: Rows, known: Master) -> Question | None:
         out = 1.0
         for yes in (True, False):
             part = question.agreeing(arcs, pool, yes=yes)
-            reached = (
-                relaxed(part, rows, fine, size, scale, None)[2] if np.diff(part.first).all() else -np.inf
-            )
+            reached = -np.inf if part.lacks else relaxed(part, rows, fine, size, scale, None)[2]
             out *= float(np.clip(best - reached, little, 1e3 * little))
         return out
 

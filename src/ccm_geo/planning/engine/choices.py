@@ -59,6 +59,11 @@ class Choices:
         """Place of each choice's block among the open blocks."""
         return np.repeat(np.arange(len(self.blocks)), np.diff(self.first))
 
+    @property
+    def lacks(self) -> bool:
+        """Whether an open block has no choice: it may not do nothing, and all else breaks a limit."""
+        return not np.diff(self.first).all()
+
     def seeing(self, which: Mask) -> "Choices":
         """Look at some rows only."""
         return replace(self, use=sparse.csr_array(self.use[:, np.nonzero(which)[0]]), spent=self.spent[which])

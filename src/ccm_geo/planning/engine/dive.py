@@ -55,7 +55,7 @@ def dived(
         asked = fitting_answer(arcs, left, rows.allowed(prices), open_=open_)
         pool = more_choices(arcs, left, pool, [asked.taken])
         known.append(asked.taken)
-        if time.monotonic() > until or not np.diff(pool.first).all():
+        if time.monotonic() > until or pool.lacks:
             return None, known
         near, share, _, _ = relaxed(pool.seeing(seen), rows.some(seen), fine, size, scale, None)
         if near is None:

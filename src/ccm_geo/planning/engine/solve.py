@@ -239,6 +239,11 @@ class _Search:
         arcs, rows = self.arcs, self.rows
         pool = near_choices(arcs, rows, self.priced.prices, [self.priced.taken], rounds=_FIRST_ROUNDS)
         seen, until = self.tight(), self.most_of_the_time()
+        if pool.lacks:  # promised work that breaks a limit in every choice seen
+            fitting = fitting_answer(arcs, rows, self.priced.prices, until=until)
+            pool = more_choices(arcs, rows, pool, [fitting.taken])
+        if pool.lacks:
+            return
         found = mastered(arcs, rows, self.priced, pool, seen=seen, close=0.2 * self.gap, until=until)
         self.priced = found.best
         self.bound = min(self.bound, self.priced.bound + 1e-12 * abs(self.priced.bound))
