@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -102,7 +103,7 @@ class Listing:
             notes=tuple(notes),
         )
 
-    @property
+    @cached_property
     def years(self) -> Ints:
         """Years in which there are options, ascending."""
         return np.unique(self.year)
