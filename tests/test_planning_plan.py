@@ -17,6 +17,7 @@ from ccm_geo.planning import (
     Budget,
     Capacity,
     Complete,
+    Deadline,
     LockIn,
     LockOut,
     Share,
@@ -549,6 +550,21 @@ def test_plan_and_list_are_compared_by_the_same_quantity_and_bonuses_stand_apart
     assert (both.plan_bonus, both.ranking_bonus) == (4.0, 0.0)
     assert both.lost == both.plan_benefit - both.ranking_benefit
     assert "bonuses" not in str(prioritize(table, [Budget(10)]).against_ranking())
+
+
+def test_cents_beside_billions_in_one_budget_do_not_hide_the_plan_that_fits():
+    table = pd.DataFrame(
+        {
+            "option_id": ["a", "b", "c"],
+            "hazard_id": ["a", "b", "c"],
+            "year": 2027,
+            "cost_usd": [9.0, 0.03, 9e8],
+            "benefit": [-0.00015, -0.0002, 0.0004],
+        }
+    )
+    promised = [LockIn("a"), Deadline(2027, least=2, of="hazards"), Budget(900_000_000.03)]
+    plan = prioritize(table, promised, gap=0)
+    assert list(plan.table["option_id"]) == ["a", "b"]  # a and c together are 8.97 too dear
 
 
 def test_what_rounding_leaves_of_shares_does_not_scale_a_row():

@@ -241,6 +241,18 @@ def test_what_waits_for_a_hazard_that_is_never_released_is_named():
     assert not [n for n in prioritize(fields(), [After("A", "B")]).notes if n.text.startswith("After")]
 
 
+def test_a_hazard_named_on_both_sides_waits_for_the_others_and_not_for_itself():
+    both = prioritize(fields(), [After("A", ["A", "B"])], exact=True)
+    assert both.benefit == prioritize(fields(), [After("A", "B")], exact=True).benefit
+    half = fields().query("hazard_id == 'A' and year == 2027")
+    survey = half.assign(option_id="survey of A", activity="ts", state_to="surveyed", benefit=9.0)
+    rest = half.assign(option_id="rest of A", state_from="surveyed", year=2029)
+    table = pd.concat([fields(), survey, rest], ignore_index=True)
+    plan = prioritize(table, [After("A", ["A", "B"]), LockOut("A", activity="clearance")], exact=True)
+    assert "survey of A" in set(plan.table["option_id"])
+    assert "B" not in set(plan.table["hazard_id"])
+
+
 def test_a_hazard_may_wait_for_columns_with_values():
     rule = After({"adm1": "south"}, "A")
     money = Budget({2027: 60_000, 2028: 60_000, 2029: 0})

@@ -21,6 +21,7 @@ from .prices import Rows
 _MIP_PRESOLVE_UP_TO = 8_000  # HiGHS 1.15: on long budget rows the presolve overruns any time limit
 _LONG_ROW = 4_000  # so do its heuristics, which presolve their own small problems
 _DUST = 1e-12  # of the largest coefficient of a row: nothing but rounding
+_SPREAD = 1e6  # the largest coefficient of a scaled row: rounding stays below HiGHS's tolerance
 _DENSE = 3  # rows that would hold more than this many times the options go through columns of sums
 _NOTHING_TOLD = (  # ends of HiGHS that prove nothing, though it shows a bound
     highspy.HighsModelStatus.kNotset,
@@ -163,7 +164,7 @@ def _scales(coupling: sparse.csr_array) -> Floats:
         size = np.abs(coupling.data[coupling.indptr[r] : coupling.indptr[r + 1]])
         size = size[size > _DUST * size.max(initial=0.0)]
         if len(size):
-            out[r] = np.quantile(size, 0.05)
+            out[r] = max(np.quantile(size, 0.05), size.max() / _SPREAD)
     return out
 
 

@@ -184,8 +184,8 @@ class After(Rule):
     first, then
         Hazard ids: survey and clearance on `then` begin only when every hazard of `first` has been
         brought to its last state, in the same year or earlier; interim options (risk education, marking)
-        may come before. Or columns with values, for example ``{"activity": "nts"}``: options `then`
-        are taken only with or after an option `first`.
+        may come before; a hazard named on both sides waits for the others. Or columns with values, for
+        example ``{"activity": "nts"}``: options `then` are taken only with or after an option `first`.
     within
         With ``"hazard_id"``, each hazard by itself: ``After({"activity": ["nts", "ts"]},
         {"activity": "clearance"}, within="hazard_id")``. A hazard that has no `first` among
@@ -280,13 +280,16 @@ class After(Rule):
             asks = then & has[listing.hazard]
             return Compiled(marks=(Marks(rule=number, sets=first, asks=asks, must=np.zeros(len(has), bool)),))
         if isinstance(self.first, Mapping):
-            groups = [first]
+            waiting = [(first, then & ~first)]
         else:
-            groups = [first & (listing.frame["hazard_id"] == h).to_numpy() for h in self.first]
-        waiting = [(group, then & ~group) for group in groups]
+            own = [(listing.frame["hazard_id"] == h).to_numpy() for h in self.first]
+            waiting = [(first & of, then & ~of) for of in own]  # a hazard does not wait for itself
         families = tuple(self._rows(listing, number, group, late) for group, late in waiting if late.any())
         if not families:
-            raise DataError(f"{self.title}: then names no other options than first; nothing waits for it")
+            what = "no other options than first"
+            if not isinstance(self.then, Mapping):
+                what = "hazards without survey or clearance of their own to wait"
+            raise DataError(f"{self.title}: then names {what}; nothing waits for it, leave the rule out")
         return Compiled(families=families)
 
     def _rows(self, listing: Listing, number: int, first: Mask, then: Mask) -> Family:
