@@ -170,12 +170,27 @@ def test_order_of_rows_does_not_matter(hamlet):
     assert mixed.benefit == pytest.approx(own.benefit, rel=1e-9)
 
 
-def test_scaling_money_and_benefit_changes_nothing(hamlet):
+@pytest.mark.parametrize("times", [1e-9, 1e9])
+def test_scaling_money_and_benefit_changes_nothing(hamlet, times):
     base = prioritize(hamlet, [Budget(MONEY)], exact=True)
-    scaled = hamlet.assign(cost_usd=hamlet.cost_usd * 1_000, benefit=hamlet.benefit * 1e-6)
+    scaled = hamlet.assign(cost_usd=hamlet.cost_usd * 1_000, benefit=hamlet.benefit * times)
     other = prioritize(scaled, [Budget({y: 1_000 * m for y, m in MONEY.items()})], exact=True)
-    assert other.benefit == pytest.approx(1e-6 * base.benefit, rel=1e-9)
+    assert other.benefit == pytest.approx(times * base.benefit, rel=1e-9)
+    assert other.gap <= base.gap + 1e-9
     assert set(other.table.option_id) == set(base.table.option_id)
+
+
+def test_benefits_of_a_billionth_are_planned_as_exactly_as_others():
+    rng = np.random.default_rng(2)
+    costs, benefits = rng.integers(20, 100, 40), rng.integers(20, 100, 40)
+    region = rng.choice(["a", "b"], 40)
+    table = pd.DataFrame(
+        {"option_id": np.arange(40).astype(str), "cost_usd": costs.astype(float), "adm1": region}
+    )
+    rules = [Budget(500), Budget(300, where={"adm1": "a"}), Budget(300, where={"adm1": "b"})]
+    plan, small = (prioritize(table.assign(benefit=benefits * f), rules, exact=True) for f in (1.0, 1e-10))
+    assert small.benefit == pytest.approx(1e-10 * plan.benefit, rel=1e-9)
+    assert small.gap <= 2e-9
 
 
 def test_locked_in_plan_reproduces_itself(world, plan):

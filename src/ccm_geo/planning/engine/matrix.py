@@ -22,6 +22,7 @@ _MIP_PRESOLVE_UP_TO = 8_000  # HiGHS 1.15: on long budget rows the presolve over
 _LONG_ROW = 4_000  # so do its heuristics, which presolve their own small problems
 _DUST = 1e-12  # of the largest coefficient of a row: nothing but rounding
 _SPREAD = 1e6  # the largest coefficient of a scaled row: rounding stays below HiGHS's tolerance
+_LARGEST, _SAME = 1e4, 1e-9  # the largest benefit as the solver sees it; what of it makes no difference
 _DENSE = 3  # rows that would hold more than this many times the options go through columns of sums
 _NOTHING_TOLD = (  # ends of HiGHS that prove nothing, though it shows a bound
     highspy.HighsModelStatus.kNotset,
@@ -284,7 +285,7 @@ def optimize(
     relaxed: bool = False,
     warm: Mask | None = None,
     target: float | None = None,
-    slack: float = 1e-9,
+    slack: float = 0.0,
     plain: bool = False,
 ) -> Found:
     """Solve with HiGHS; what it returns is only a proposal, to be re-evaluated by whoever asked.
@@ -304,21 +305,21 @@ def optimize(
     target
         Stop at a plan of this benefit.
     slack
-        Stop where plan and bound are this near, in benefit.
+        Stop where plan and bound are this near, in benefit; at the latest at 1e-9 of the largest one.
     plain
         Branch at once, without heuristics or a look for symmetry: for many small matrices.
     """
     if not len(matrix.benefit):
         broken = bool((matrix.lower > 1e-9).any() or (matrix.upper < -1e-9).any())
         return Found(taken=np.zeros(0, bool), bound=0.0, infeasible=broken, prices=np.zeros(matrix.coupling))
-    size = 1e4 / max(float(np.abs(matrix.benefit).max()), 1e-300)
+    size = _LARGEST / max(float(np.abs(matrix.benefit).max()), 1e-300)
     solver = _loaded(matrix, size, relaxed=relaxed)
     solver.setOptionValue("time_limit", float(max(seconds, 0.1)))
     if relaxed:
         solver.run()
         return _relaxed(solver, matrix, size)
     solver.setOptionValue("mip_rel_gap", float(gap))
-    solver.setOptionValue("mip_abs_gap", max(slack * size, 1e-9))
+    solver.setOptionValue("mip_abs_gap", max(slack * size, _LARGEST * _SAME))
     if len(matrix.benefit) > _MIP_PRESOLVE_UP_TO:
         solver.setOptionValue("presolve", "off")
     if plain:
