@@ -253,6 +253,12 @@ def test_a_hazard_named_on_both_sides_waits_for_the_others_and_not_for_itself():
     assert "B" not in set(plan.table["hazard_id"])
 
 
+def test_donors_refuse_costs_that_cents_cannot_be_counted_for():
+    told = "Donors: option 'A 2027' costs 1e\\+17, more than cents are counted for"
+    with pytest.raises(DataError, match=told):
+        prioritize(fields().assign(cost_usd=1e17), [Donors(Grant("State", 1e6))])
+
+
 def test_a_hazard_may_wait_for_columns_with_values():
     rule = After({"adm1": "south"}, "A")
     money = Budget({2027: 60_000, 2028: 60_000, 2029: 0})
@@ -283,6 +289,7 @@ def test_a_hazard_may_wait_for_columns_with_values():
         (lambda: Donors(Grant("a", 1.0, where="north")), "Grant a: where= names columns"),
         (lambda: Donors(Grant("a", 1.0, carry_over="no")), "Grant a: carry_over is True or False"),
         (lambda: Donors(Grant("a", True)), "Grant a: amounts must be numbers"),
+        (lambda: Donors(Grant("a", 1e17)), "Grant a: 1e+17 is more than cents are counted for"),
         (lambda: Capacity(5, season="6"), "a season has more than 0 and at most 12 months, not '6'"),
         (lambda: Capacity(5, of="adm1"), "column 'adm1' of the options does not hold numbers"),
         (lambda: Capacity(5, by=["adm1"]), "by is the name of one column"),

@@ -34,6 +34,7 @@ ALL_UP_TO = 24
 """Rows that are laid out at once; of more, only those that come to light."""
 
 _MOST_GRANTS = 40  # a group's grants and its year fit one whole number
+_MOST = 1e13  # USD; far above any program, and up to 9e13 a double still tells single cents
 _ALWAYS = -1  # the year of money that is not tied to one
 Pot = tuple[int, int]
 """Money of one grant (its place) that came in one year (or `_ALWAYS`)."""
@@ -75,6 +76,8 @@ class Grant:
         asker = f"Grant {self.name}"
         if not amounts or not all(map(is_amount, amounts)):
             raise DataError(f"{asker}: amounts must be numbers of 0 or more, not {self.amount!r}")
+        if max(map(float, amounts)) > _MOST:
+            raise DataError(f"{asker}: {self.amount!r} is more than cents are counted for; at most {_MOST:g}")
         require_where(self.where, asker)
         require_flag(self.carry_over, asker, "carry_over")
         if isinstance(self.amount, Mapping):
@@ -215,7 +218,14 @@ class Donors(Rule):
 
     def compiled(self, listing: Listing, number: int) -> Compiled:
         """One row per union of pots; options grouped by signature and year, their costs in whole cents."""
-        cents = np.rint(100 * listing.numbers("cost_usd", self.title)).astype(np.int64)
+        cost = listing.numbers("cost_usd", self.title)
+        if cost.max() > _MOST:
+            most = listing.frame["option_id"].iloc[int(cost.argmax())]
+            raise DataError(
+                f"{self.title}: option {most!r} costs {cost.max():g}, more than cents are counted for; "
+                f"give cost_usd of at most {_MOST:g}"
+            )
+        cents = np.rint(100 * cost).astype(np.int64)
         key, sources = self._groups(listing, cents > 0)
         every = self._every_union(sources)
         unions = every if every is not None else self._known or self._up_to_each_year(sources)
