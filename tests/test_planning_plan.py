@@ -582,6 +582,20 @@ def test_cents_beside_billions_in_one_budget_do_not_hide_the_plan_that_fits():
     assert list(plan.table["option_id"]) == ["a", "b"]  # a and c together are 8.97 too dear
 
 
+def test_a_plan_that_fills_a_budget_of_millions_to_the_last_cent_is_found():
+    table = pd.DataFrame(
+        {
+            "option_id": ["a", "b", "c", "d"],
+            "cost_usd": [5e6, 0.6, 900.0, 0.1],
+            "benefit": [0.004, 2.0, 5e-9, 4e-9],
+            "road": ["R1", "R2", "R1", "R1"],
+        }
+    )
+    plan = prioritize(table, [Budget(5_000_000.6), Complete("road", bonus=1.0)], exact=True)
+    assert set(plan.table["option_id"]) == {"a", "b"}
+    assert plan.benefit == pytest.approx(3.004, rel=1e-12)
+
+
 def test_what_rounding_leaves_of_shares_does_not_scale_a_row():
     """Shares leave 1e-10 of the costs of other districts; a row divided by that is refused by HiGHS."""
     rows = sparse.csr_array(np.array([[0.02, 60_000.0, 2e-10, 0.0], [3.0, 0.0, 5.0, 4.0]]))

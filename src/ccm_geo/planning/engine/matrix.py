@@ -40,7 +40,8 @@ class Matrix:
     """Maximize ``benefit @ x`` with ``lower <= rows @ x <= upper``, x binary where `binary`.
 
     The first columns are arcs, in their order; further ones are sums by key, then bonuses. The first
-    `coupling` rows are those that couple hazards, each divided by `scale`.
+    `coupling` rows are those that couple hazards, each divided by `scale`; their limits are wider by half of
+    what rounding may break them by, so that the solver loses no plan which fills one to the last cent.
     """
 
     benefit: Floats
@@ -107,7 +108,7 @@ def _matrix(arcs: Arcs, rows: Rows, used: Floats, bonuses: Together) -> Matrix:
     own_lower = np.concatenate([np.full(len(rhs), -np.inf), least, np.full(len(most), -np.inf)])
     own_upper = np.concatenate([rhs, np.full(len(least), np.inf), most])
     by_key = _by_key(arcs, rows.pattern.shape[0])
-    lower, upper = rows.lower - used, rows.upper - used
+    lower, upper = rows.lower - used - 0.5 * rows.room, rows.upper - used + 0.5 * rows.room
     coupling = sparse.csr_array(rows.pattern.T @ by_key)
     scale = _scales(coupling)
     sums, link = None, sparse.csr_array((0, count))
