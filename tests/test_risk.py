@@ -580,3 +580,26 @@ def test_unknown_people_with_accidents_have_the_recorded_harm():
     harm = _harm(facts, observed_years=8, completeness=0.5)["harm"]
     assert harm.iloc[0] == pytest.approx(4 / 8 / 0.5)
     assert np.isnan(harm.iloc[1])
+
+
+def test_harm_by_number_of_people_is_that_of_a_known_world():
+    rng = np.random.default_rng(11)
+    people = np.where(rng.random(3_000) < 0.4, 0, rng.lognormal(4.5, 2, 3_000))
+    truth = 0.9 * rng.gamma(1, 1, 3_000) * (people + 300) * 1e-5  # a year; those who pass weigh as 300
+    seen = rng.poisson(truth * 20).astype(float)
+    facts = _facts(people_near=people.tolist(), accidents_near=seen.tolist())
+    table = _harm(facts, observed_years=20, completeness=1)
+    for low, high in ((-1, 0), (0, 30), (30, 300), (300, 1e9)):
+        here = (people > low) & (people <= high)
+        assert table["harm"][here].sum() == pytest.approx(truth[here].sum(), rel=0.2)
+    plain = truth.mean() * np.abs(truth / truth.mean() - 1).mean()
+    assert np.abs(table["harm"] - truth).mean() < 0.75 * plain
+    (note,) = [n for n in table.attrs["notes"] if "People pass where few live" in n.text]
+    assert 200 < float(note.text.split("weigh as ")[1].split()[0]) < 450
+
+
+def test_without_accidents_known_nobody_passes():
+    facts = _facts(people_near=[0.0, 10.0])
+    table = expected_harm(facts, years=[2027])
+    assert table["harm"].tolist() == pytest.approx([0, 0.9 * 10])
+    assert not any("pass" in note.text for note in table.attrs["notes"])

@@ -180,7 +180,7 @@ def expected_harm(
     So the rates bring forth the country's accidents: ``sum(rate * exposure)`` is ``sum y +
     prior_accidents * (1 - country / prior_rate)`` and up to half an accident. With both numbers held, harm
     rises with people and with accidents, from the first resident on without a step; one more moves both
-    little (harm never fell by more than 0.5 %, in countries of up to four hazards). Without any accident
+    little (harm never fell by more than 0.5 %, in countries of a few hazards). Without any accident
     nothing tells who passes, and ``passers`` is 0.
 
     On accidents that the estimate had not seen (Bosnia and Herzegovina, half of them drawn at random;
@@ -505,10 +505,10 @@ def _passing(residents: Array, passers: Array, seen: _Seen) -> tuple[Note, ...]:
     counted = passers[np.isfinite(residents)]
     notes = []
     if counted.any():
+        spoken = f"{counted[0]:,.0f}" if counted[0] >= 10 else f"{counted[0]:.2g}"
         text = (
-            f"People pass where few live: at each hazard they weigh as {counted[0]:.3g} residents, estimated "
-            "from the accidents and the same everywhere; harm where nobody is counted within reach rests on "
-            "it alone"
+            f"People pass where few live: at each hazard they weigh as {spoken} residents, estimated from "
+            "the accidents and the same everywhere; harm where nobody is counted within reach rests on it alone"
         )
         notes.append(Note("harm", "assumed", text, len(empty), tuple(str(i + 1) for i in empty)))
     elif len(empty):
