@@ -508,7 +508,8 @@ def _passing(residents: Array, passers: Array, seen: _Seen) -> tuple[Note, ...]:
         spoken = f"{counted[0]:,.0f}" if counted[0] >= 10 else f"{counted[0]:.2g}"
         text = (
             f"People pass where few live: at each hazard they weigh as {spoken} residents, estimated from "
-            "the accidents and the same everywhere; harm where nobody is counted within reach rests on it alone"
+            "the accidents and the same everywhere; harm where nobody is counted within reach rests on it "
+            "alone"
         )
         notes.append(Note("harm", "assumed", text, len(empty), tuple(str(i + 1) for i in empty)))
     elif len(empty):
