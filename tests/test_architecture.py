@@ -13,7 +13,7 @@ FLOORS = [
     {"errors"},
     {"_columns", "_threads", "files"},
     {"schemas"},
-    {"space", "_scales", "assumptions"},
+    {"space", "_scales", "_accident_rate", "assumptions"},
     {"io", "_coverage"},
     {"exposure", "access", "demography"},
     {"displacement", "risk", "scoring", "planning", "outreach", "climate"},

@@ -8,6 +8,7 @@ import pytest
 import shapely
 from scipy import stats
 
+from ccm_geo._accident_rate import country_rate
 from ccm_geo.assumptions import COMPLETENESS, FIRST_YEAR_SHARE, HARM, Assumption, Belief
 from ccm_geo.errors import CRSError, DataError
 from ccm_geo.risk import expected_harm, p_contaminated
@@ -24,6 +25,11 @@ def _facts(**columns):
 def _harm(facts, *, years=(2027,), **options):
     options = {"observed_years": 10, "completeness": 0.5, **options}
     return expected_harm(facts, years=years, **options)
+
+
+def _country(residents, areas, accidents, *, prior_rate):
+    arrays = [np.array(values, dtype=float) for values in (residents, areas, accidents)]
+    return country_rate(*arrays, shape=1.0, prior_rate=prior_rate, weight=1.0)
 
 
 def _random_facts(rows, seed=1):
@@ -90,16 +96,31 @@ def test_class_without_a_belief_is_refused_with_its_row():
 
 
 def test_harm_worked_by_hand():
-    facts = _facts(hazard_class=["CHA", "SHA"], accidents_near=[3.0, 0.0])
-    harm = _harm(facts)["harm"].tolist()
-    p = [(9 + 2 * 3) / (10 + 2 * 3), 0.05]  # 0.9375, 0.05
-    exposure = [p[0] * 1_000 * 10, p[1] * 1_000 * 10]  # 9375, 500
-    prior = 2.4e-4 / 1.5 / ((p[0] + p[1]) / 2)  # per person and contaminated area: 3.2405e-4
-    country = (1 + 3) / (1 / prior + sum(exposure))  # 4 / (3085.9 + 9875) = 3.0862e-4
-    rate = [(1 + 3) / (1 / country + exposure[0]), (1 + 0) / (1 / country + exposure[1])]
-    fit = country * sum(exposure) / (rate[0] * exposure[0] + rate[1] * exposure[1])  # 3.0476 / 3.1063
-    assert harm == pytest.approx([fit * p[i] * rate[i] / 0.5 * 1_000 for i in (0, 1)], rel=1e-12)
-    assert harm == pytest.approx([0.5833, 0.0262], abs=1e-4)
+    # two alike, three accidents each in ten years: nothing tells residents and those who pass apart
+    facts = _facts(hazard_class=["SHA", "SHA"], accidents_near=[3.0, 3.0], people_near=[400.0, 400.0])
+    p = (1 + 2 * 3) / (20 + 2 * 3)  # 7/26
+    country = _country([400.0, 400.0], [p * 10] * 2, [3.0, 3.0], prior_rate=2.4e-4 / 1.5 / p)
+    expected = p * 10 * (country.passing + 400 * country.resident)
+    each = (1 + 3) * expected / (1 + expected)  # the record drawn towards the country's rate
+    assert _harm(facts)["harm"].tolist() == pytest.approx([each / 10 / 0.5] * 2, rel=1e-12)
+    assert each == pytest.approx(3, rel=0.05)
+
+
+def test_harm_of_several_hazards_is_that_of_a_blind_search():
+    facts = _facts(hazard_class=["CHA", "SHA", "SHA"], accidents_near=[3.0, 0.0, 1.0])
+    facts["people_near"] = [1_000.0, 200.0, 0.0]
+    p = np.array([15 / 16, 1 / 20, 3 / 22])
+    people, seen = facts["people_near"].to_numpy(), np.array([3, 0, 1])
+    prior = 2.4e-4 / 1.5 / (p @ people / people.sum())
+    a, b = np.meshgrid(np.geomspace(1e-4, 10, 1_500), np.geomspace(1e-6, 1e-2, 1_500), indexing="ij")
+    likely = np.log(b) - b / prior + 0.5 * (np.log(a) - a * p.sum() * 10 / 4)
+    for i in range(3):
+        mean = p[i] * 10 * (a + b * people[i])
+        likely += seen[i] * np.log(mean) - (1 + seen[i]) * np.log1p(mean)
+    best = np.unravel_index(likely.argmax(), likely.shape)
+    mean = p * 10 * (a[best] + b[best] * people)
+    harm = (1 + seen) * mean / (1 + mean) / 10 / 0.5
+    assert _harm(facts)["harm"].tolist() == pytest.approx(harm.tolist(), rel=0.01)
 
 
 def test_without_any_accident_the_rate_stays_at_the_figure_from_afghanistan():
@@ -166,8 +187,9 @@ def test_unknown_accidents_of_one_hazard_take_the_rate_of_the_country():
     facts = _facts(people_near=[1_000.0, 1_000.0], accidents_near=[2.0, np.nan])
     p = [13 / 14, 0.9]
     prior = 2.4e-4 / 1.5 / ((p[0] + p[1]) / 2)
-    country = 3 / (1 / prior + p[0] * 1e4)
-    assert _harm(facts).loc[1, "harm"] == pytest.approx(p[1] * country * 1_000 / 0.5)
+    country = _country([1_000.0], [p[0] * 10], [2.0], prior_rate=prior)
+    reported = p[1] * (country.passing + country.resident * 1_000)
+    assert _harm(facts).loc[1, "harm"] == pytest.approx(reported / 0.5)
 
 
 def test_unknown_arrivals_are_noted_and_count_residents_only():
@@ -182,13 +204,27 @@ def test_no_accident_is_not_no_harm():
     assert (table["harm"] > 0).all()
 
 
-def test_no_people_no_harm():
-    table = _harm(_facts(people_near=[0.0, 10.0], accidents_near=[0.0, 3.0]))
+def test_no_people_no_harm_where_no_accident_is_recorded_anywhere():
+    table = _harm(_facts(people_near=[0.0, 10.0], accidents_near=[0.0, 0.0]))
     assert table.loc[0, ["harm", "harm_low", "harm_high"]].tolist() == [0.0, 0.0, 0.0]
+    assert table.loc[1, "harm"] > 0
+    assert any("nothing tells how many people pass" in n.text for n in table.attrs["notes"])
+
+
+def test_no_people_is_little_harm_where_accidents_tell_of_people_who_pass():
+    table = _harm(_facts(people_near=[0.0, 10.0, 400.0], accidents_near=[0.0, 0.0, 3.0]))
+    assert 0 < table.loc[0, "harm_low"] < table.loc[0, "harm"] < table.loc[1, "harm"] < table.loc[2, "harm"]
+    (note,) = [n for n in table.attrs["notes"] if "People pass where few live" in n.text]
+    assert (note.affected, note.rows) == (1, ("1",))
+    assert table["people"].tolist() == [0.0, 10.0, 400.0]  # who passes is not counted as living there
 
 
 def test_rounding_below_zero_is_nobody():
-    assert _harm(_facts(people_near=[-6e-15, 10.0], accidents_near=[0.0, 1.0])).loc[0, "harm"] == 0
+    below, nobody = (
+        _harm(_facts(people_near=[people, 10.0], accidents_near=[0.0, 1.0])) for people in (-6e-15, 0.0)
+    )
+    assert below["harm"].tolist() == nobody["harm"].tolist()
+    assert below["people"].tolist() == [0.0, 10.0]
 
 
 @pytest.mark.parametrize("column", ["people_near", "people_inside", "arrivals", "accidents_near"])
@@ -244,28 +280,51 @@ def test_less_complete_reporting_raises_harm_in_proportion():
     assert _harm(facts, completeness=0.25).loc[0, "harm"] == pytest.approx(2 * _harm(facts).loc[0, "harm"])
 
 
-@pytest.mark.parametrize("completeness", [0.42, 1.0])
-@pytest.mark.parametrize(("kind", "accidents"), [("SHA", 0.0), ("CHA", 0.0), ("SHA", 2.0), ("CHA", 12.0)])
-def test_eighty_percent_interval_holds_eighty_percent_of_random_draws(kind, accidents, completeness):
-    facts = _facts(hazard_class=[kind], accidents_near=[accidents])
-    row = _harm(facts, completeness=completeness).iloc[0]
+def _drawn(facts, completeness, *, years=10, n=100_000):
+    """Draw harm from the whole posterior, over a grid of both rates of the country."""
     rng = np.random.default_rng(1)
-    n = 200_000
-    found, empty = (1, 19) if kind == "SHA" else (9, 1)
-    p = (found + 2 * accidents) / (found + empty + 2 * accidents)
-    prior = 2.4e-4 / 1.5 / p
-    exposure = p * 1_000 * 10
-    total = 1 + accidents
-    country = rng.gamma(total, 1 / (1 / prior + exposure), n)
-    rate = rng.gamma(1 + accidents, 1.0, n) / (1 / country + exposure)
-    rate *= total / (1 / prior + exposure) / rate.mean()  # a hazard alone is its country
+    table = p_contaminated(facts)
+    p, seen, people = table["p_contaminated"].to_numpy(), facts["accidents_near"], facts["people_near"]
+    prior = 2.4e-4 / 1.5 / (p @ people / people.sum())
+    grid = np.linspace(-12, 12, 241)
+    most = seen.sum() / p.sum() / years if seen.any() else 1e-200
+    log_a, log_b = np.meshgrid(np.log(most) + grid, np.log(prior) + grid, indexing="ij")
+    a, b = np.exp(log_a), np.exp(log_b)
+    likely = log_b - b / prior + 0.5 * (log_a - a / most)
+    for i in range(len(p)):
+        mean = p[i] * years * (a + b * people[i])
+        likely += seen[i] * np.log(mean) - (1 + seen[i]) * np.log1p(mean)
+    weight = np.exp(likely - likely.max()).ravel()
+    picked = rng.choice(weight.size, n, p=weight / weight.sum())
+    a, b = a.ravel()[picked], b.ravel()[picked]
     spread = math.log1p(0.6**2) if completeness < 1 else 0.0
     unseen = np.exp(rng.normal(-math.log(completeness) - spread / 2, spread**0.5, n))
-    harm = rng.beta(found + 2 * accidents, empty, n) * rate * unseen * 1_000
-    assert row["harm"] == pytest.approx(harm.mean(), rel=0.02)
-    inside = ((harm >= row["harm_low"]) & (harm <= row["harm_high"])).mean()
-    assert 0.77 < inside < 0.86
-    assert row["harm_low"] < row["harm"] < row["harm_high"]
+    for i in range(len(p)):
+        mean = p[i] * years * (a + b * people[i])
+        reports = rng.gamma(1 + seen[i], 1.0, n) * mean / (1 + mean) / years
+        yield rng.beta(table["found"][i], table["empty"][i], n) / p[i] * reports * unseen
+
+
+@pytest.mark.parametrize("completeness", [0.42, 1.0])
+@pytest.mark.parametrize(
+    ("kinds", "people", "accidents"),
+    [
+        (["SHA"], [1_000], [2]),
+        (["CHA"], [1_000], [12]),
+        (["SHA", "CHA", "SHA"], [0, 1_000, 50], [2, 1, 0]),
+        (["SHA", "CHA", "SHA"], [0, 1_000, 50], [0, 9, 0]),
+        (["SHA"] * 12, [0] * 6 + [100] * 3 + [3_000] * 3, [1, 0, 0, 0, 0, 0, 1, 0, 0, 3, 1, 0]),
+    ],
+)
+def test_eighty_percent_interval_holds_eighty_percent_of_random_draws(kinds, people, accidents, completeness):
+    facts = _facts(hazard_class=kinds, accidents_near=[float(y) for y in accidents])
+    facts["people_near"] = [float(n) for n in people]
+    table = _harm(facts, completeness=completeness)
+    for row, harm in zip(table.itertuples(), _drawn(facts, completeness), strict=True):
+        assert row.harm == pytest.approx(harm.mean(), rel=0.1)
+        inside = ((harm >= row.harm_low) & (harm <= row.harm_high)).mean()
+        assert 0.77 < inside < 0.83
+        assert row.harm_low < row.harm < row.harm_high
 
 
 def test_accident_near_two_hazards_counts_once_for_the_country():
@@ -430,18 +489,90 @@ def test_empty_table_gives_an_empty_table():
 def test_accidents_where_nobody_lives_are_not_counted_away():
     facts = _facts(people_near=[0.0, 500.0], accidents_near=[4.0, 2.0])
     table = _harm(facts, years=[2027], observed_years=8, completeness=0.5)
-    assert table["harm"].iloc[0] == pytest.approx(
-        4 / 8 / 0.5
-    )  # the record itself, four in eight years, half told
+    # the record, four in eight years, half told, drawn a little towards the country's three
+    assert 3.5 / 8 / 0.5 < table["harm"].iloc[0] < 4 / 8 / 0.5
     assert table["harm_low"].iloc[0] < 1.0 < table["harm_high"].iloc[0]
     note = next(n for n in table.attrs["notes"] if "no resident" in n.text)
     assert (note.affected, note.rows) == (1, ("1",))
 
 
-def test_accidents_where_nobody_lives_do_not_raise_the_rate_of_others():
-    alone = _harm(_facts(people_near=[500.0], accidents_near=[2.0]), years=[2027], observed_years=8)
-    both = _harm(_facts(people_near=[500.0, 0.0], accidents_near=[2.0, 9.0]), years=[2027], observed_years=8)
-    assert both["harm"].iloc[0] == pytest.approx(alone["harm"].iloc[0])
+def test_areas_alike_where_nobody_lives_keep_their_record():
+    table = _harm(_facts(people_near=[0.0] * 3, accidents_near=[2.0] * 3), observed_years=8)
+    assert table["harm"].tolist() == pytest.approx([2 / 8 / 0.5] * 3)
+
+
+def _one_among_many(people, accidents=1.0):
+    """A thousand areas with 500 residents each and twenty accidents in all; the first one is given."""
+    facts = _facts(hazard_class=["SHA"] * 1_000, people_near=500.0, accidents_near=0.0)
+    facts.loc[1:20, "accidents_near"] = 1.0
+    facts.loc[0, ["people_near", "accidents_near"]] = [people, accidents]
+    return _harm(facts)["harm"]
+
+
+def test_first_resident_is_no_cliff():
+    harm = [_one_among_many(people)[0] for people in (0, 1e-9, 1, 5, 50, 500, 5_000)]
+    assert harm[1] == pytest.approx(harm[0], rel=1e-9)
+    assert harm[2] == pytest.approx(harm[0], rel=0.01)
+    assert harm == sorted(harm)
+    assert harm[0] > 1 / 10 / 0.5 / 20  # the record, drawn towards a country with an accident at one in fifty
+
+
+def test_another_accident_where_nobody_lives_raises_harm():
+    harm = [_one_among_many(0, accidents)[0] for accidents in (0, 0.1, 1, 2, 10)]
+    assert harm == sorted(set(harm))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_more_people_or_accidents_never_lower_harm_where_few_live(seed):
+    rng = np.random.default_rng(seed)
+    facts = _random_facts(40, seed).drop(columns=["people_inside", "arrivals"])
+    facts["people_near"] *= rng.choice([0, 0, 0.001, 1], 40)
+    before = _harm(facts)["harm"]
+    for row, step in ((0, 1e-6), (1, 1.0), (2, 30.0), (3, 5_000.0)):
+        for column, more in (("people_near", step), ("accidents_near", min(step, 3.0))):
+            raised = facts.copy()
+            raised.loc[row, column] += more
+            assert _harm(raised)["harm"][row] >= before[row] * (1 - 1e-12)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_in_a_country_of_a_few_areas_more_people_lower_harm_by_a_hair_at_most(seed):
+    rng = np.random.default_rng(seed)
+    for _ in range(10):
+        facts = _random_facts(3, int(rng.integers(1e6))).drop(columns=["people_inside", "arrivals"])
+        facts["people_near"] *= rng.choice([0, 0.01, 1], 3)
+        facts["accidents_near"] = rng.choice([0.0, 1.0, 6.0], 3)
+        raised = facts.copy()
+        raised.loc[0, "people_near"] += float(rng.choice([1, 30, 900]))
+        assert _harm(raised)["harm"][0] >= _harm(facts)["harm"][0] * 0.995
+
+
+def test_accidents_where_nobody_lives_tell_of_people_who_pass_and_not_of_residents():
+    facts = _facts(people_near=[500.0, 0.0, 40.0], accidents_near=[2.0, 1.0, 0.0])
+    more = facts.assign(accidents_near=[2.0, 9.0, 0.0])
+
+    def of_a_resident(table):
+        with_one = _harm(table.assign(arrivals=[0.0, 0.0, 1.0]), first_year_share=1)["harm"]
+        return with_one[2] - _harm(table)["harm"][2]
+
+    assert _harm(more)["harm"][2] > _harm(facts)["harm"][2]
+    assert of_a_resident(more) <= of_a_resident(facts)
+
+
+def test_people_who_come_home_to_an_empty_area_raise_its_harm():
+    facts = _facts(people_near=[0.0, 300.0, 0.0], accidents_near=[1.0, 2.0, 0.0], arrivals=[0.0, 0.0, 200.0])
+    harm = [_harm(facts.assign(arrivals=[0.0, 0.0, come]))["harm"][2] for come in (0.0, 1.0, 200.0)]
+    assert 0 < harm[0] < harm[1] < harm[2]
+
+
+def test_spots_that_bear_many_accidents_are_named_with_their_hazards():
+    seat = _harm(_squares(0, 90_000), accidents=_points(*([50] * 5), 90_050))
+    (note,) = [n for n in seat.attrs["notes"] if "seat of a municipality" in n.text]
+    assert note.text.startswith("5 or more accidents near hazards share one position (1 such positions)")
+    assert note.text.endswith("harm rests on it at H0")
+    assert (note.affected, note.rows) == (1, ("1",))
+    apart = _harm(_squares(0, 90_000), accidents=_points(48, 49, 50, 51, 52, 90_050))
+    assert not any("seat" in n.text for n in apart.attrs["notes"])
 
 
 def test_unknown_people_with_accidents_have_the_recorded_harm():
@@ -449,3 +580,26 @@ def test_unknown_people_with_accidents_have_the_recorded_harm():
     harm = _harm(facts, observed_years=8, completeness=0.5)["harm"]
     assert harm.iloc[0] == pytest.approx(4 / 8 / 0.5)
     assert np.isnan(harm.iloc[1])
+
+
+def test_harm_by_number_of_people_is_that_of_a_known_world():
+    rng = np.random.default_rng(11)
+    people = np.where(rng.random(3_000) < 0.4, 0, rng.lognormal(4.5, 2, 3_000))
+    truth = 0.9 * rng.gamma(1, 1, 3_000) * (people + 300) * 1e-5  # a year; those who pass weigh as 300
+    seen = rng.poisson(truth * 20).astype(float)
+    facts = _facts(people_near=people.tolist(), accidents_near=seen.tolist())
+    table = _harm(facts, observed_years=20, completeness=1)
+    for low, high in ((-1, 0), (0, 30), (30, 300), (300, 1e9)):
+        here = (people > low) & (people <= high)
+        assert table["harm"][here].sum() == pytest.approx(truth[here].sum(), rel=0.2)
+    plain = truth.mean() * np.abs(truth / truth.mean() - 1).mean()
+    assert np.abs(table["harm"] - truth).mean() < 0.75 * plain
+    (note,) = [n for n in table.attrs["notes"] if "People pass where few live" in n.text]
+    assert 200 < float(note.text.split("weigh as ")[1].split()[0]) < 450
+
+
+def test_without_accidents_known_nobody_passes():
+    facts = _facts(people_near=[0.0, 10.0])
+    table = expected_harm(facts, years=[2027])
+    assert table["harm"].tolist() == pytest.approx([0, 0.9 * 10])
+    assert not any("pass" in note.text for note in table.attrs["notes"])

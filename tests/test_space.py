@@ -99,3 +99,9 @@ def test_points_lie_inside_and_keep_the_order():
     points = space.lonlat_points(shapes)
     assert ring.contains(Point(points[0]))
     assert np.isnan(points[1]).all()
+
+
+def test_spots_that_five_points_share_are_numbered():
+    points = [Point(1, 1)] * 5 + [Point(2, 2)] * 4 + [None] * 5 + [Point()] * 5 + [Point(0, 0)] * 6
+    assert space.stacked_spots(np.array(points, dtype=object)).tolist() == [1] * 5 + [0] * 14 + [2] * 6
+    assert space.stacked_spots(np.array([], dtype=object)).tolist() == []

@@ -11,12 +11,16 @@ from typing import Any
 import geopandas as gpd
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pyproj
 import shapely
 from affine import Affine
 
 from ._threads import in_chunks
 from .errors import CRSError
+
+STACKED = 5
+"""So many points at one spot make it a seat, not a place."""
 
 LONLAT = pyproj.CRS.from_epsg(4326)
 """Longitude and latitude on WGS 84, the CRS of web maps and of text coordinates."""
@@ -185,6 +189,15 @@ def project_xy(
         return xy
     change = pyproj.Transformer.from_crs(source, target, always_xy=True)
     return np.column_stack(change.transform(xy[:, 0], xy[:, 1]))
+
+
+def stacked_spots(points: npt.NDArray[np.object_]) -> npt.NDArray[np.intp]:
+    """Give the spots that `STACKED` or more points share the numbers 1, 2, ..., and all other points 0."""
+    where = pd.factorize(shapely.to_wkb(points))[0] + 1  # 0 where there is no point
+    where[shapely.is_empty(points)] = 0
+    shared = np.bincount(where, minlength=1) >= STACKED
+    shared[0] = False
+    return np.asarray((np.cumsum(shared) * shared)[where], dtype=np.intp)
 
 
 def metres_per_unit(crs: pyproj.CRS) -> float:

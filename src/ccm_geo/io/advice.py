@@ -7,13 +7,12 @@ import pandas as pd
 import shapely
 
 from ccm_geo._threads import in_chunks
-from ccm_geo.space import LONLAT, lonlat_bounds, project, require_overlap
+from ccm_geo.space import LONLAT, STACKED, lonlat_bounds, project, require_overlap, stacked_spots
 
 from .findings import Findings
 
 JUMP_M = 5_000.0  # GICHD's own check of hazard outlines
 _OVERLAP_PAIRS = 30_000  # neighbours looked at; a larger table is looked at in part
-_TOGETHER = 5  # points at one spot that make it a seat, not a place
 _FEW = 20  # below this nothing is far from the others
 _WHOLE_SHARE = 0.3
 
@@ -88,17 +87,13 @@ def _recorded_size(recorded: "pd.Series[float]", areas: "pd.Series[float]", foun
 
 def on_points(layer: gpd.GeoDataFrame, found: Findings) -> None:
     """Tell of points that share a spot, as events at a municipal seat do."""
-    shapes = layer.geometry.to_numpy()
-    spot = pd.Series(pd.factorize(shapely.to_wkb(shapes))[0], layer.index)
-    stacked = spot.map(spot.value_counts()) >= _TOGETHER
-    stacked &= ~shapely.is_missing(shapes)
-    if stacked.any():
-        spots = spot[stacked].nunique()
+    spots = stacked_spots(layer.geometry.to_numpy())
+    if spots.any():
         found.note(
             "advice",
-            f"{_TOGETHER} or more records share one position ({spots:,} such positions): it may be the "
+            f"{STACKED} or more records share one position ({spots.max():,} such positions): it may be the "
             "seat of a municipality and not the place",
-            layer.index[stacked],
+            layer.index[spots > 0],
         )
 
 
