@@ -23,6 +23,7 @@ from .reasons import reasons_of
 from .rules.complete import Complete
 from .rules.limits import Budget, Rule, listed
 from .rules.shares import Share
+from .within import solve_within
 
 _SAME = 1e-9  # bound and benefit nearer than this share are the same number, rounded differently
 
@@ -88,7 +89,7 @@ def prioritize(
     model = build(listing, given)
     if len(options) > SMALL:
         _load()
-    found = solve(model, gap=0.0 if exact else gap, seconds=seconds)
+    found = solve_within(model, gap=0.0 if exact else gap, seconds=seconds)
     if found is None:
         raise explain(listing, given, seconds=seconds)
     if not found.taken.any():
@@ -184,10 +185,14 @@ def _never(model: Model, found: Solution) -> list[Note]:
     never = np.flatnonzero(last & ~fits)
     if not len(never):
         return []
-    many = "1 hazard takes" if len(never) == 1 else f"{len(never):,} hazards take"
+    one, dated = len(never) == 1, "year" in listing.frame
+    many = "1 hazard takes" if one else f"{len(never):,} hazards take"
+    states = "state_to" in listing.frame
     text = (
-        f"{many} more money or teams for the last step alone than any one year has, so no plan under these "
-        "rules releases them (each reason names the limit): let teams move, or enter them as several areas"
+        f"{many} more money or teams{' for the last step alone' if states else ''} than "
+        f"{'any one year has' if dated else 'there is'}, so no plan under these rules "
+        f"{'releases' if states else 'has'} {'it' if one else 'them'} ({'its' if one else 'each'} reason names "
+        f"the limit): let teams move, or enter {'it' if one else 'them'} as several areas"
     )
     return [Note("plan", "advice", text, len(never), tuple(str(listing.hazard_ids[h]) for h in never[:50]))]
 
