@@ -185,14 +185,15 @@ def _never(model: Model, found: Solution) -> list[Note]:
     never = np.flatnonzero(last & ~fits)
     if not len(never):
         return []
-    one, dated = len(never) == 1, "year" in listing.frame
-    many = "1 hazard takes" if one else f"{len(never):,} hazards take"
-    states = "state_to" in listing.frame
+    one = len(never) == 1
+    many, it, its = (
+        ("1 hazard takes", "it", "its") if one else (f"{len(never):,} hazards take", "them", "each")
+    )
+    step, does = (" for the last step alone", "releases") if "state_to" in listing.frame else ("", "has")
+    there = "any one year has" if "year" in listing.frame else "there is"
     text = (
-        f"{many} more money or teams{' for the last step alone' if states else ''} than "
-        f"{'any one year has' if dated else 'there is'}, so no plan under these rules "
-        f"{'releases' if states else 'has'} {'it' if one else 'them'} ({'its' if one else 'each'} reason names "
-        f"the limit): let teams move, or enter {'it' if one else 'them'} as several areas"
+        f"{many} more money or teams{step} than {there}, so no plan under these rules {does} {it} ({its} "
+        f"reason names the limit): let teams move, or enter {it} as several areas"
     )
     return [Note("plan", "advice", text, len(never), tuple(str(listing.hazard_ids[h]) for h in never[:50]))]
 
