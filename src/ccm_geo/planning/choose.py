@@ -13,8 +13,9 @@ from ccm_geo.schemas import Note, notes_of
 
 from . import check
 from .conflicts import explain
-from .engine.solve import SMALL, Solution, load, solve
+from .engine.solve import SMALL, Solution, load
 from .findings import looked_over, read_rules
+from .floors import held_back, stopped
 from .listing import Floats, Ints, Listing, Mask, leads_on
 from .model import Family, Model, build
 from .needed import beyond_amounts
@@ -22,7 +23,6 @@ from .plan import Plan
 from .reasons import reasons_of
 from .rules.complete import Complete
 from .rules.limits import Budget, Rule, listed
-from .rules.shares import Share
 from .within import solve_within
 
 _SAME = 1e-9  # bound and benefit nearer than this share are the same number, rounded differently
@@ -93,7 +93,7 @@ def prioritize(
     if found is None:
         raise explain(listing, given, seconds=seconds)
     if not found.taken.any():
-        advice = [*advice, *_stopped_by_floors(listing, given, seconds)]
+        advice = [*advice, *stopped(listing, given, seconds)]
     return checked_plan(options, model, found, advice)
 
 
@@ -137,7 +137,14 @@ def checked_plan(options: pd.DataFrame, model: Model, found: Solution, advice: l
         tell=partial(reasons_of, model, found),
         notes=tuple(
             dict.fromkeys(
-                (*notes_of(options), *model.notes, *advice, *_never(model, found), *_afterthoughts(table))
+                (
+                    *notes_of(options),
+                    *model.notes,
+                    *advice,
+                    *held_back(model, found),
+                    *_never(model, found),
+                    *_afterthoughts(table),
+                )
             )
         ),
         checked=check.passed(table, model.rules),
@@ -153,23 +160,6 @@ def _bonuses(table: pd.DataFrame, options: pd.DataFrame, rules: Sequence[Any]) -
     """One row per bonus that the plan brings: rule, what, bonus."""
     rows = [(r.title, what, b) for r in rules for what, b in r.bonuses(table, options).items()]
     return pd.DataFrame(rows, columns=["rule", "what", "bonus"]).astype({"bonus": float})
-
-
-def _stopped_by_floors(listing: Listing, rules: Sequence[Rule], seconds: float) -> list[Note]:
-    """Say where it is floors that leave a plan empty: of nothing, every part is nothing, and is kept."""
-    others = [rule for rule in rules if not isinstance(rule, Share)]
-    if len(others) == len(rules):
-        return []
-    free = solve(build(listing, others), gap=0.01, seconds=seconds)
-    if free is None or free.benefit <= 0:
-        return []
-    floors = listed(sorted({rule.title for rule in rules if isinstance(rule, Share)}))
-    text = (
-        f"nothing is planned because of {floors}: no work keeps these shares, as where they ask for work "
-        f"the other rules allow none; without them {free.benefit:.3g} could be averted. Lower the shares, or "
-        "allow work there"
-    )
-    return [Note("plan", "advice", text)]
 
 
 def _never(model: Model, found: Solution) -> list[Note]:

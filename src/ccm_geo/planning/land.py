@@ -1,6 +1,6 @@
 """Areas in a table of options: each row adds up, and what one row leaves is what the next one works on."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,8 @@ Mask = npt.NDArray[np.bool_]
 _PARTS = ("cancelled_m2", "reduced_m2", "cleared_m2", "left_m2")  # of the area worked on
 _SLACK = 1e-6  # share of an area: rounding of sums, as in the check of a plan
 _YEARS = 10_000  # more than any calendar year
+_BEFORE: Literal["left"] = "left"
+_AFTER: Literal["right"] = "right"
 _UNKNOWN = f"or drop the column {_PARTS[-1]} where it is not known"
 
 
@@ -73,7 +75,8 @@ def require_one_land(listing: "Listing") -> None:
     if not (_differ(usual[ends], left) | _differ(usual[begins], area)).any():
         return
     moves, now = listing.src != listing.dst, begins * _YEARS + listing.year
-    for earlier, side in ((moves, "right"), (~moves, "left")):  # in a year steps come before interim work
+    for steps in (True, False):  # in a year steps come before interim work
+        earlier, side = (moves, _AFTER) if steps else (~moves, _BEFORE)
         order = np.flatnonzero(earlier & ~np.isnan(left))
         order = order[np.argsort(ends[order] * _YEARS + listing.year[order], kind="stable")]
         when = ends[order] * _YEARS + listing.year[order]
