@@ -3,6 +3,7 @@
 import functools
 import itertools
 import math
+import re
 
 import numpy as np
 import pandas as pd
@@ -705,3 +706,28 @@ def test_what_is_lost_by_a_budget_counts_areas_too_dear_for_it_in_full():
     table = pd.DataFrame({"hazard_id": list("ab"), "cost_usd": [60.0, 500.0], "benefit": [3.0, 4.0]})
     costs = rule_costs(prioritize(table, [Budget(100)]))
     assert costs.table["lost"].tolist() == close([4.0])
+
+
+def test_goals_tell_accidents_and_bonuses_apart():
+    goals = [Goal(tolerance=0), Goal("cost_usd", sense="least")]
+    found = prioritize_goals(world_with_a_bonus(), [Budget(2), BONUS], goals, exact=True)
+    _, first, second, *_ = str(found).splitlines()
+    assert first == f"  1. most benefit: {BOTH} (by itself 5, bonuses counted in, gap 0.00%)"
+    assert second == "  2. least cost_usd: 2 (by itself 2, gap 0.00%)"
+    assert found.table["bonus"].tolist() == [2.0, 0.0]
+    plain = prioritize_goals(world_with_a_bonus(), [Budget(2)], goals, exact=True)
+    assert "  1. most benefit: 4 (by itself 4, gap 0.00%)" in str(plain)
+
+
+def test_reasons_and_answers_of_relative_harm_name_no_accidents():
+    table = world_with_a_bonus()
+    table.attrs["benefit_unit"] = "relative"
+    plan = prioritize(table, [Budget(2)], exact=True)
+    assert "averts 4 units of relative harm" in plan.why("x")
+    assert "would avert 1.5 units of relative harm" in plan.why("y1")
+    costs = str(rule_costs(plan))
+    assert costs.startswith("What the rules cost, of 4 units of relative harm averted:")
+    curve = str(priority_curve(table, [Budget(2)], amounts=[2]))
+    assert curve.startswith("What money brings, in units of relative harm averted:")
+    told = "\n".join([str(plan), costs, curve, *plan.reasons["reason"]])
+    assert not re.search(r"\d accidents|relative (and|for)\b", told)

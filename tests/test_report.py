@@ -729,6 +729,14 @@ def test_sheet_goals_says_what_later_goals_took(tmp_path, fields):
     )
 
 
+def test_sheet_goals_tells_bonuses_apart(tmp_path, fields):
+    rules = [Budget({2027: 800.0, 2028: 0.0}), Complete("hazard_id", bonus={"001": 0.5})]
+    found = prioritize_goals(fields, rules, [Goal()], exact=True)
+    (row,) = rows_of(write_report(found, make_facts(), tmp_path / "plan.xlsx"), "Goals")
+    assert row["bonus"] == 0.5
+    assert row["in_words"].endswith("; the plan has 12.5 in all: 12 accidents averted and 0.5 of bonuses")
+
+
 def test_layers_of_an_uncertain_plan_are_those_of_its_promise(tmp_path, fields):
     cuts = {"cut": (0.5, BudgetCut(1.0, since=2028))}
     funding = Funding.around(Budget({2027: 400.0, 2028: 400.0}), cuts, known_from=2028)

@@ -123,6 +123,7 @@ def checked_plan(options: pd.DataFrame, model: Model, found: Solution, advice: l
             "prioritize: the plan found fails its own check, so it is not returned; please report this: "
             + "; ".join(wrong[:5])
         )
+    unit = str(options.attrs.get("benefit_unit", "accidents averted" if "activity" in options else "benefit"))
     carried = {k: v for k, v in options.attrs.items() if k in ("benefit_unit", "horizon", "source")}
     table.attrs = dict(carried)
     return Plan(
@@ -134,7 +135,7 @@ def checked_plan(options: pd.DataFrame, model: Model, found: Solution, advice: l
         cost_usd=float(table["cost_usd"].sum()) if "cost_usd" in table else float("nan"),
         use=use_of(model, found),
         bonuses=bonuses,
-        tell=partial(reasons_of, model, found),
+        tell=partial(reasons_of, model, found, counted=unit),
         notes=tuple(
             dict.fromkeys(
                 (
@@ -149,9 +150,7 @@ def checked_plan(options: pd.DataFrame, model: Model, found: Solution, advice: l
         ),
         checked=check.passed(table, model.rules),
         run_id=_run_id(options, model.rules, rows),
-        benefit_unit=str(
-            carried.get("benefit_unit", "accidents averted" if "activity" in options else "benefit")
-        ),
+        benefit_unit=unit,
         horizon=carried.get("horizon"),
     )
 

@@ -28,14 +28,26 @@ _FINISHED = {
     "closed": "closed in the record: nothing is planned for it",
     "handed_over": "handed over in the record: nothing is planned for it",
 }
+_UNITS = {
+    "accidents averted": "accidents",
+    "relative": "units of relative harm",
+    "benefit": "units of benefit",
+}
 _EDGE = 1e-9  # share of a benefit that is rounding
 _COLUMNS = ["chosen", "activities", "first_year", "last_year", "reason", "price_gap"]
 
 
-def reasons_of(model: Model, found: Solution) -> pd.DataFrame:
+def reasons_of(model: Model, found: Solution, *, counted: str = "accidents averted") -> pd.DataFrame:
     """Tell for every hazard what is planned, or what its best chance was and what would bring it in.
 
     Where the plan leaves a hazard on its way, the reason says what the rest would cost and avert.
+
+    Parameters
+    ----------
+    model, found
+        What was planned from, and the plan.
+    counted
+        Unit of benefit, as in ``plan.benefit_unit``.
 
     Returns
     -------
@@ -53,7 +65,7 @@ def reasons_of(model: Model, found: Solution) -> pd.DataFrame:
         activities_of(listing, found.taken),
         activities_of(listing, ways.path).to_numpy(dtype=object),
     )
-    unit = "accidents" if "activity" in listing.frame else "units of benefit"
+    unit = _UNITS.get(counted, counted)
     cost, benefit = (by_hazard(listing, found.taken, v) for v in (money_of(listing), listing.benefit))
     inside = _in_words(listing, words, cost, benefit, unit) + needed_by(model, found, benefit)
     more = {

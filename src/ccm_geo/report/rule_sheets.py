@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ccm_geo.planning import Compact, Complete, Deadline, Donors, GoalPlan, Plan, paid_by
+from ccm_geo.planning.bonuses import told_apart
 
 from .sheets import Sheet, with_totals
 
@@ -132,11 +133,18 @@ def goals_sheet(found: GoalPlan) -> Sheet:
     table.insert(0, "rank", range(1, len(table) + 1))
     table["in_words"] = [
         f"when it was its turn within {row['gap']:.2%} of the best (proven); later goals took "
-        f"{row['given_up']:.2%} of it and may take {row['tolerance']:.2%}"
+        f"{row['given_up']:.2%} of it and may take {row['tolerance']:.2%}{_apart(row, found.plan)}"
         for row in table.to_dict("records")
     ]
     about = "The goals, one after the other: what each reached when it was its turn, and what the plan has."
     return Sheet(name="Goals", table=table, about=about)
+
+
+def _apart(row: dict[Any, Any], plan: Plan) -> str:
+    """Say what of a goal is bonuses."""
+    if not row["bonus"]:
+        return ""
+    return f"; the plan has {told_apart(row['final'] - row['bonus'], row['bonus'], plan.benefit_unit)}"
 
 
 def rule_numbers(plan: Plan) -> pd.DataFrame:
