@@ -145,8 +145,8 @@ def _told(rule: Share, floor: _Floor, could: float) -> Note:
     whole = floor.most / floor.share
     text = (
         f"{rule.title}: {region} can take {few(floor.most)} {of} at most{under}, and that must be "
-        f"{floor.share:.2%} of the whole: the whole plan is held to {few(whole)} {of} at most, where the other "
-        f"rules allow up to {few(could)}; {enough}, or {raised}"
+        f"{floor.share:.2%} of the whole: the whole plan is held to {few(whole)} {of} at most, where the "
+        f"other rules allow up to {few(could)}; {enough}, or {raised}"
     )
     return Note("plan", "advice", text)
 

@@ -259,9 +259,9 @@ class GoalPlan:
         lines = ["Goals, one after the other:"]
         for i, row in enumerate(self.table.to_dict("records"), 1):
             lost = f"; later goals cost it {row['given_up']:.2%}" if row["given_up"] > SAME else ""
+            own = few(row["reached"]) + (", bonuses counted in" if row["bonus"] else "")
             lines.append(
-                f"  {i}. {row['goal']}: {self._final(row)} (by itself {few(row['reached'])}{self._counted(row)}, "
-                f"gap {row['gap']:.2%}{lost})"
+                f"  {i}. {row['goal']}: {self._final(row)} (by itself {own}, gap {row['gap']:.2%}{lost})"
             )
         return "\n".join([*lines, str(self.plan)])
 
@@ -270,9 +270,6 @@ class GoalPlan:
         if not row["bonus"]:
             return few(row["final"])
         return told_apart(row["final"] - row["bonus"], row["bonus"], self.plan.benefit_unit)
-
-    def _counted(self, row: dict[Any, Any]) -> str:
-        return ", bonuses counted in" if row["bonus"] else ""
 
     def __repr__(self) -> str:
         return f"<GoalPlan of {len(self.table)} goals: {self.plan!r}>"
