@@ -104,8 +104,10 @@ def _load() -> None:
     load(build(Listing.of(table), (Budget(3), Complete("place", bonus=1.0))))
 
 
-def checked_plan(options: pd.DataFrame, model: Model, found: Solution, advice: list[Note]) -> Plan:
-    """Make a plan of a solution, after it has passed the independent check."""
+def checked_plan(
+    options: pd.DataFrame, model: Model, found: Solution, advice: list[Note], *, later: str = ""
+) -> Plan:
+    """Make a plan of a solution, after it has passed the independent check; `later` as for `reasons_of`."""
     model = found.laid or model
     listing = model.listing
     table = listing.frame[found.taken]
@@ -135,7 +137,7 @@ def checked_plan(options: pd.DataFrame, model: Model, found: Solution, advice: l
         cost_usd=float(table["cost_usd"].sum()) if "cost_usd" in table else float("nan"),
         use=use_of(model, found),
         bonuses=bonuses,
-        tell=partial(reasons_of, model, found, counted=unit),
+        tell=partial(reasons_of, model, found, counted=unit, later=later),
         notes=tuple(
             dict.fromkeys(
                 (

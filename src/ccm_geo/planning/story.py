@@ -167,7 +167,7 @@ def _money_line(row: dict[str, float], of: str, unit: str) -> str:
     used = f"  {row['row']}: {row['used']:,.0f} of {row['limit']:,.0f} {of} used"
     if row["price"] > 0:
         step = _round_step(row["limit"])
-        return f"{used}; another {step:,.0f} {of} would bring about {few(row['price'] * step, 2)} more {unit}"
+        return f"{used}; another {few(step)} {of} would bring about {few(row['price'] * step, 2)} more {unit}"
     return f"{used}; a little more would bring nothing"
 
 
@@ -186,7 +186,7 @@ def _donors_line(rule: Donors, plan: "Plan") -> str:
         step = _round_step(row["limit"])
         whose = str(row["row"]).removeprefix(f"{rule.title}: ").replace(" + ", " or ")
         brings = f"about {few(row['price'] * step, 2)} more {_whole(plan)}"
-        short = f"another {step:,.0f} USD from {whose} would bring {brings}"
+        short = f"another {few(step)} USD from {whose} would bring {brings}"
     if sum(isinstance(r, Donors) for r in plan.rules) > 1:  # who pays what is told for one set of grants
         return f"  {rule.title}: {short}"
     left = paid_by(plan, by=()).attrs["left_usd"]

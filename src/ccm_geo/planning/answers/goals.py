@@ -358,7 +358,8 @@ def prioritize_goals(
         if i + 1 < len(wanted):
             kept += _keeping(goal, stage, model)
     model = build(listing, (*rules, *kept))
-    plan = checked_plan(options, model, _as_benefit(model, stages), advice)
+    later = " and ".join(g.title for g in wanted if not g.is_benefit)
+    plan = checked_plan(options, model, _as_benefit(model, stages), advice, later=later)
     return GoalPlan(plan=plan, table=_table(wanted, stages, listing, plan))
 
 
