@@ -23,7 +23,7 @@ FLOORS = [
 ]
 FLOOR_OF = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 PLANNING = [
-    {"_given", "activities", "options", "listing", "model"},
+    {"_given", "activities", "land", "listing", "model", "options"},
     {"engine"},
     {"rules"},
     {
@@ -33,12 +33,14 @@ PLANNING = [
         "choose",
         "conflicts",
         "findings",
+        "floors",
         "needed",
         "plan",
         "ranking",
         "reasons",
         "story",
         "ways",
+        "within",
     },
     {"answers", "money"},
 ]

@@ -3,6 +3,7 @@
 import functools
 import itertools
 import math
+import re
 
 import numpy as np
 import pandas as pd
@@ -269,14 +270,14 @@ def test_bound_between_the_points_of_a_curve_holds_too():
 def test_plan_for_less_money_stands_in_where_it_is_better(monkeypatch):
     from ccm_geo.planning.answers import curve as module  # noqa: PLC0415 - replaced in this test only
 
-    real = module.solve
+    real = module.solve_within
 
     def lazy(model, **knobs):
         found = real(model, **knobs)
         rich = model.rules[0].amount == 3
         return type(found)(**{**vars(found), "taken": found.taken & False, "benefit": 0.0}) if rich else found
 
-    monkeypatch.setattr(module, "solve", lazy)
+    monkeypatch.setattr(module, "solve_within", lazy)
     table = pd.DataFrame({"option_id": list("ab"), "cost_usd": [1.0, 2.0], "benefit": [5.0, 3.0]})
     curve = priority_curve(table, [Budget(1)], amounts=[1, 3])
     assert curve.table["benefit"].tolist() == [5.0, 5.0]
@@ -672,3 +673,61 @@ def test_question_that_cannot_be_read_is_refused_by_name(said):
 
 def test_one_goal_needs_no_list():
     assert prioritize_goals(world_with_a_bonus(), [Budget(2)], Goal()).plan.averted == 4.0
+
+
+def test_an_area_too_dear_for_all_the_money_lends_it_no_price():
+    """One area of 60 USD, one of 500: with 100 USD the second is not bought, not even in part."""
+    table = pd.DataFrame({"hazard_id": list("ab"), "cost_usd": [60.0, 500.0], "benefit": [3.0, 4.0]})
+    curve = priority_curve(table, [Budget(100)], amounts=[50, 100, 300, 600])
+    assert curve.table["benefit"].tolist() == [0, 3, 3, 7]
+    assert curve.table["next_usd"].tolist() == [math.inf] * 4
+    told = str(curve).splitlines()[1:]
+    later = ("nothing, 100 USD does", "nothing, 600 USD does", "nothing, 600 USD does", "nothing")
+    assert all(
+        line.endswith(f"; a little more money brings {end}") for line, end in zip(told, later, strict=True)
+    )
+    plan = prioritize(table, [Budget(100)])
+    assert "Budget: 60 of 100 USD used; a little more would bring nothing" in str(plan)
+    assert "1 hazard takes more money or teams than there is, so no plan under these rules has it" in str(
+        plan
+    )
+
+
+def test_the_bound_of_a_curve_holds_where_areas_too_dear_come_into_reach():
+    table = pd.DataFrame({"hazard_id": list("ab"), "cost_usd": [60.0, 500.0], "benefit": [3.0, 4.0]})
+    curve = priority_curve(table, [Budget(100)], amounts=[50, 100])
+    assert curve.bound_at(80) == close(3)
+    for amount, best in ((500, 4), (560, 7), (1000, 7)):
+        assert curve.bound_at(amount) >= best - 1e-9
+    assert curve.bound_at(120) < 4
+
+
+def test_what_is_lost_by_a_budget_counts_areas_too_dear_for_it_in_full():
+    table = pd.DataFrame({"hazard_id": list("ab"), "cost_usd": [60.0, 500.0], "benefit": [3.0, 4.0]})
+    costs = rule_costs(prioritize(table, [Budget(100)]))
+    assert costs.table["lost"].tolist() == close([4.0])
+
+
+def test_goals_tell_accidents_and_bonuses_apart():
+    goals = [Goal(tolerance=0), Goal("cost_usd", sense="least")]
+    found = prioritize_goals(world_with_a_bonus(), [Budget(2), BONUS], goals, exact=True)
+    _, first, second, *_ = str(found).splitlines()
+    assert first == f"  1. most benefit: {BOTH} (by itself 5, bonuses counted in, gap 0.00%)"
+    assert second == "  2. least cost_usd: 2 (by itself 2, gap 0.00%)"
+    assert found.table["bonus"].tolist() == [2.0, 0.0]
+    plain = prioritize_goals(world_with_a_bonus(), [Budget(2)], goals, exact=True)
+    assert "  1. most benefit: 4 (by itself 4, gap 0.00%)" in str(plain)
+
+
+def test_reasons_and_answers_of_relative_harm_name_no_accidents():
+    table = world_with_a_bonus()
+    table.attrs["benefit_unit"] = "relative"
+    plan = prioritize(table, [Budget(2)], exact=True)
+    assert "averts 4 units of relative harm" in plan.why("x")
+    assert "would avert 1.5 units of relative harm" in plan.why("y1")
+    costs = str(rule_costs(plan))
+    assert costs.startswith("What the rules cost, of 4 units of relative harm averted:")
+    curve = str(priority_curve(table, [Budget(2)], amounts=[2]))
+    assert curve.startswith("What money brings, in units of relative harm averted:")
+    told = "\n".join([str(plan), costs, curve, *plan.reasons["reason"]])
+    assert not re.search(r"\d accidents|relative (and|for)\b", told)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from small_worlds import small_world
 
-from ccm_geo import Budget, Complete, LockIn, Share, prioritize
+from ccm_geo import Budget, Complete, LockIn, PlanError, Share, prioritize
 from ccm_geo.planning import choose
 from ccm_geo.planning.engine import _fitting, _paths, exchange
 from ccm_geo.planning.engine import solve as engine
@@ -184,3 +184,29 @@ def test_a_promise_in_a_municipality_that_can_do_little_of_its_work_is_kept():
     plan = prioritize(pd.DataFrame(rows), [*rules, LockIn("f0")], gap=1e-2, seconds=10)
     assert "f0" in set(plan.table["hazard_id"])
     assert plan.gap < 0.05
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1.0, 1e9])
+def test_two_promises_that_clash_are_named_whatever_the_unit_of_benefit(scale):
+    """Six team-months are promised where there are three; 1,400 fields that use none make the table large."""
+    rng = np.random.default_rng(0)
+    promised = [(h, kind, 3.0, 4.0, "c1") for h, kind in (("h0", "eore"), ("h2", "clearance"))]
+    others = [
+        (f"x{k}", kind, 0.0, rng.uniform(0.1, 1) / 20, f"z{k // 5}")
+        for k in range(1_400)
+        for kind in ("clearance", "ts", "nts")
+    ]
+    columns = ["hazard_id", "activity", "team_months", "benefit", "community"]
+    table = pd.DataFrame(promised + others, columns=columns)
+    table["option_id"] = table["hazard_id"] + "." + table["activity"]
+    table = table.assign(year=2027, cost_usd=0.0, benefit=scale * table["benefit"])
+    rules = [
+        Complete("community", bonus={"c1": 7.5 * scale}),
+        Budget({2027: 3.0}, of="team_months"),
+        LockIn(["h0", "h2"]),
+    ]
+    with pytest.raises(PlanError) as trouble:
+        prioritize(table, rules, gap=1e-3, seconds=4)
+    said = str(trouble.value)
+    assert "in conflict: LockIn h0, h2" in said
+    assert "Budget 2027 of 6.00 in place of 3.00" in said

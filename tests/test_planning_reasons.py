@@ -1,10 +1,13 @@
 """Why an area is in the plan, left out, or left on its way: worked by hand, at the plan's own prices."""
 
 import re
+from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from ccm_geo import DataError
 from ccm_geo.planning import (
     After,
     Budget,
@@ -12,13 +15,19 @@ from ccm_geo.planning import (
     Complete,
     Deadline,
     Donors,
+    Goal,
     Grant,
     LockIn,
     LockOut,
     Share,
     prioritize,
+    prioritize_goals,
 )
-from ccm_geo.planning.reasons import without_option
+from ccm_geo.planning.engine.solve import solve
+from ccm_geo.planning.listing import Listing
+from ccm_geo.planning.model import build
+from ccm_geo.planning.reasons import reasons_of, without_option
+from ccm_geo.schemas import Note
 
 STATES = {"nts": ("suspected", "confirmed"), "clearance": ("confirmed", "released")}
 
@@ -188,7 +197,7 @@ def test_survey_before_clearance_leaves_few_on_the_edge(two_fields):
     plan = prioritize(table, [Budget(180.0), SURVEY], exact=True)
     out = plan.reasons[~plan.reasons["chosen"]]
     assert len(out) >= 3
-    assert out["reason"].str.contains("lies on the edge").sum() <= 1
+    assert out["reason"].str.contains("worth what it uses|lies on the edge|would fit and pay").sum() <= 1
     assert out.loc["C7", "reason"].startswith(
         "not in the plan: its best chance (nts 2027, clearance 2027) would avert 1.5 accidents for 30 USD"
     )
@@ -234,3 +243,70 @@ def test_why_there_was_no_option_is_not_made_up_where_facts_are_few():
         "no option was offered for it; see the notes on the data (in the workbook: Data problems)"
     ]
     assert without_option(pd.DataFrame({"hazard_id": []})).empty
+
+
+def one_field_each(**columns):
+    """Three fields without years and states: they avert 5, 2.5 and 2.4 for 3, 1 and 1 USD."""
+    table = {"hazard_id": list("abc"), "cost_usd": [3.0, 1.0, 1.0], "benefit": [5.0, 2.5, 2.4]}
+    return pd.DataFrame(table | columns)
+
+
+def test_an_area_that_is_worth_its_money_and_does_not_fit_names_what_is_left():
+    plan = prioritize(one_field_each(), [Budget(4.5)], exact=True)
+    assert plan.table["hazard_id"].tolist() == ["a", "b"]
+    assert plan.why("c").endswith("; it is worth what it uses, but Budget has 0.5 USD left, and that takes 1")
+    teams = [Capacity(4.5, by=None, of="team_months", name="Teams")]
+    plan = prioritize(one_field_each(team_months=[3.0, 1.0, 1.0]), teams, exact=True)
+    assert plan.why("c").endswith("but Teams has 0.5 team-months left, and that takes 1")
+
+
+def test_an_area_that_would_break_a_share_names_it():
+    table = one_field_each(adm1=["north", "north", "south"], benefit=[5.0, 2.5, 0.001])
+    plan = prioritize(table, [Share("adm1", at_most={"south": 0.2})], exact=True)
+    assert plan.table["hazard_id"].tolist() == ["a", "b", "c"]
+    dear = prioritize(
+        table.assign(cost_usd=[3.0, 1.0, 1.1]), [Share("adm1", at_most={"south": 0.2})], exact=True
+    )
+    assert dear.table["hazard_id"].tolist() == ["a", "b"]
+    assert "Share of adm1" in dear.why("c")
+
+
+def test_an_area_left_out_for_a_later_goal_names_the_goal():
+    goals = [Goal(tolerance=0.3), Goal("cost_usd", sense="least")]
+    found = prioritize_goals(one_field_each(), [], goals, exact=True)
+    (left,) = {"a", "b", "c"} - set(found.plan.table["hazard_id"])
+    assert found.plan.why(left).endswith("; it would fit and pay: it is left out for least cost_usd")
+
+
+def test_prices_that_are_off_by_a_millionth_do_not_change_a_reason():
+    model = build(Listing.of(one_field_each()), (Budget(4.5),))
+    found = solve(model, gap=0.0, seconds=5)
+    told = [
+        reasons_of(model, replace(found, prices=found.prices * factor))["reason"].tolist()
+        for factor in (1 - 1e-6, 1.0, 1 + 1e-6)
+    ]
+    assert told[0] == told[1] == told[2]
+    tie = reasons_of(model, replace(found, prices=np.array([2.4 * (1 + 1e-6)])))
+    assert "it is worth what it uses, but Budget has" in tie.loc["c", "reason"]
+
+
+def test_a_cost_below_which_an_area_pays_is_not_told_in_parts_of_a_dollar():
+    table = one_field_each(benefit=[5.0, 2.5, 0.001])
+    why = prioritize(table, [Budget(4.0)], exact=True).why("c")
+    assert "0 USD" not in why
+
+
+def test_hazard_without_options_is_told_from_its_record_or_the_notes():
+    plan = prioritize(one_field_each(), [Budget(4.0)])
+    facts = pd.DataFrame({"hazard_id": ["x", "y"], "status": ["closed", "open"], "area_m2": [1.0, None]})
+    assert plan.why("x", facts=facts) == "x: closed in the record: nothing is planned for it"
+    assert plan.why("y", facts=facts) == "y: no option was offered for it: its area is not known"
+    assert plan.why("a", facts=facts) == plan.why("a")
+    with pytest.raises(DataError, match=r"hazard 'z' has no options; .* facts= says what the record has"):
+        plan.why("z", facts=facts)
+    with pytest.raises(DataError, match="facts: no column 'hazard_id'"):
+        plan.why("z", facts=facts[["status"]])
+    table = one_field_each()
+    table.attrs["notes"] = (Note("options", "set aside", "1 hazard is closed", 1, ("x",)),)
+    noted = prioritize(table, [Budget(4.0)])
+    assert noted.why("x") == "x: no option was offered for it (1 hazard is closed)"

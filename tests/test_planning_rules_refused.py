@@ -323,3 +323,62 @@ def test_a_hazard_may_wait_for_columns_with_values():
 def test_values_that_are_none_are_refused_with_the_cure(make, message):
     with pytest.raises(DataError, match=re.escape(message)):
         prioritize(fields(), [make()])
+
+
+def surveyed_then_cleared(**columns):
+    """One area of 100 m2: survey cancels 40, the 60 that are left are cleared a year later."""
+    table = {
+        "option_id": ["survey", "clear"],
+        "hazard_id": "h",
+        "year": [2027, 2028],
+        "state_from": ["suspected", "confirmed"],
+        "state_to": ["confirmed", "released"],
+        "cost_usd": [1.0, 2.0],
+        "benefit": [1.0, 3.0],
+        "area_m2": [100.0, 60.0],
+        "cancelled_m2": [40.0, 0.0],
+        "reduced_m2": 0.0,
+        "cleared_m2": [0.0, 60.0],
+        "left_m2": [60.0, 0.0],
+    }
+    return pd.DataFrame(table | columns)
+
+
+def test_areas_that_contradict_each_other_between_rows_are_refused_with_both_rows():
+    table = surveyed_then_cleared(area_m2=[100.0, 50.0], cleared_m2=[0.0, 50.0])
+    said = (
+        r"options: row 2, area_m2 is 50\.0, but row 1 leaves left_m2 60\.0 of the same hazard 'h' in state "
+        "'confirmed'; make the two agree, or drop the column left_m2 where it is not known"
+    )
+    for order in (table, table.set_axis([7, 9]), table.drop(columns="year")):
+        with pytest.raises(DataError, match=said):
+            prioritize(order, [Budget(10)])
+    with pytest.raises(DataError, match=r"row 1, area_m2 is 50\.0, but row 2 leaves"):
+        prioritize(table[::-1], [Budget(10)])
+
+
+def test_risk_education_that_names_another_area_than_survey_left_is_refused():
+    table = surveyed_then_cleared()
+    same = {"option_id": "eore", "state_from": "confirmed", "cleared_m2": 0.0, "benefit": 0.1, "year": 2027}
+    wrong = table.iloc[[1]].assign(**same, state_to="confirmed", area_m2=70.0, left_m2=70.0)
+    with pytest.raises(DataError, match=r"row 3, area_m2 is 70\.0, but row 1 leaves left_m2 60\.0"):
+        prioritize(pd.concat([table, wrong]), [Budget(10)])
+    right = wrong.assign(area_m2=60.0, left_m2=60.0)
+    assert len(prioritize(pd.concat([table, right]), [Budget(10)]).table) == 3
+
+
+def test_areas_of_rows_that_no_plan_holds_one_after_the_other_may_differ():
+    """Clearance at once works on more than clearance after survey; of survey in 2029 nothing follows."""
+    table = surveyed_then_cleared()
+    at_once = table.iloc[[1]].assign(
+        option_id="at once", state_from="suspected", area_m2=100.0, cleared_m2=100.0
+    )
+    late = table.iloc[[0]].assign(option_id="late", year=2029, cancelled_m2=10.0, left_m2=90.0)
+    plan = prioritize(pd.concat([table, at_once, late]), [Budget(10)])
+    assert plan.benefit == 4
+
+
+def test_areas_below_nothing_are_refused():
+    table = surveyed_then_cleared(cancelled_m2=[160.0, 0.0], left_m2=[-60.0, 0.0])
+    with pytest.raises(DataError, match=r"row 1, left_m2 -60\.0 is below 0; give areas of 0 or more"):
+        prioritize(table, [Budget(10)])

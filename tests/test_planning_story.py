@@ -1,5 +1,6 @@
 """The story tells, in one line each, who pays, what is ended by when, and which teams are short."""
 
+import html
 import re
 
 import pandas as pd
@@ -213,3 +214,19 @@ def test_what_earlier_goals_keep_is_told_with_its_limit(village):
     assert found.plan.cost_usd == 40
     plan = prioritize_goals(village, [MONEY, Complete("adm1", bonus=1.0)], goals, exact=True).plan
     assert line_of(plan, "keep what is complete").startswith("kept: ")
+
+
+def test_a_notebook_shows_the_words_of_the_story_and_what_is_bonuses(village):
+    village = village.assign(activity=["bac", "clearance"] * 3)
+    plan = prioritize(village, [MONEY, Complete("adm1", bonus=0.25)])
+    assert "bac: battle area clearance" in str(plan)
+    page = plan._repr_html_()
+    for line in str(plan).splitlines():
+        assert html.escape(line) in page
+    assert "<td>battle area clearance</td>" in page
+    assert "<td>bac</td>" not in page
+    assert "benefit (accidents averted)" in page
+    assert "cost (USD)" in page
+    assert len(plan.bonuses) > 0
+    assert "bonus (counted like accidents averted)" in page
+    assert "bonus" not in prioritize(village, [MONEY])._repr_html_()

@@ -94,6 +94,8 @@ def test_the_story_ends_with_where_the_plan_leaves_the_land(fields):
         state_to=["confirmed", "suspected"],
         cost_usd=1.0,
         benefit=0.5,
+        cleared_m2=0.0,
+        left_m2=10_000.0,
     )
     rest = fields.assign(
         state_now=lambda t: t["hazard_id"].map({"south0": "suspected", "south1": "suspected"})

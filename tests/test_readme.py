@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,7 @@ def test_the_story_prints_what_the_readme_shows(told):
     for words in (
         "85 of 100 (very high), rank 1",
         "No plan under these rules",
-        "MR-07-0013: ",
+        "MR-07-0040: ",
         "ranked list",
     ):
         assert words in printed
@@ -47,3 +48,17 @@ def test_every_file_the_readme_points_to_is_there():
     targets = re.findall(r"\]\(([^)#]+)\)", README)
     assert targets
     assert [t for t in targets if not (ROOT / t).exists()] == []
+
+
+def test_the_story_and_the_demo_rest_on_the_same_numbers():
+    """The same years of observation, people inside, money and floor: so both print one plan."""
+    study = tomllib.loads((ROOT / "sample_data" / "study.toml").read_text(encoding="utf-8"))
+    (budget,), (share,) = study["Budget"], study["Share"]
+    said = "{" + ", ".join(f"{year}: {amount:_}" for year, amount in budget["amount"].items()) + "}"
+    for words in (
+        f"observed_years={study['expected_harm']['observed_years']}",
+        "people_inside=",
+        f"ccm.Budget({said})",
+        f'ccm.Share("{share["column"]}", at_least={share["at_least"]})',
+    ):
+        assert words in README

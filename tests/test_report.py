@@ -275,13 +275,15 @@ def test_floor_that_binds_says_what_it_costs(tmp_path, plan, facts):
     )
     plan.rules = (
         SimpleNamespace(title="Share of adm2", of="cost_usd"),
-        SimpleNamespace(title="Teams", of="x"),
+        SimpleNamespace(title="Teams", of="team_months"),
     )
     rows = rows_of(write_report(plan, facts, tmp_path / "plan.xlsx"), "What each rule costs")
     assert [row["in_words"] for row in rows] == [
         "100,000 USD more here would cost about 0.1 accidents averted",
-        "1 more here would bring about 0.5 accidents averted",
+        "1 team-month more here would bring about 0.5 accidents averted",
     ]
+    assert [row["unit"] for row in rows] == ["USD", "team-months"]
+    assert [row["price (accidents averted per unit)"] for row in rows] == [-1e-6, 0.5]
 
 
 def test_data_problems_collects_notes_of_facts_and_plan(book):
@@ -585,8 +587,15 @@ def test_every_rule_of_a_plan_says_how_it_stands(agreed):
     assert words["Deadline 2027"] == "2.0 ha released by the end of 2027, 2.0 asked for: costs nothing"
     assert words["Finish 001"] == "brought to the last state, the last work in 2027"
     assert words["LockOut 003"] == "kept: nothing is planned there"
-    assert words["Complete village"] == "1 of 2 earned, worth 0.25 accidents averted in all"
-    assert words["Compact"] == "1 earned, worth 0.5 accidents averted in all"
+    assert words["Complete village"] == "1 of 2 earned: 0.25 of bonuses in all, as the rule puts it"
+    assert words["Compact"] == "1 earned: 0.5 of bonuses in all, as the rule puts it"
+
+
+def test_prices_that_count_bonuses_in_say_so_in_their_heading(agreed):
+    rows = rows_of(agreed, "What each rule costs")
+    assert "price (accidents averted and bonuses per unit)" in rows[0]
+    units = {row["rule"]: row["unit"] for row in rows}
+    assert units["Deadline 2027"] == "m2"
 
 
 def test_deadline_that_binds_says_what_a_percent_more_would_cost():
@@ -727,6 +736,14 @@ def test_sheet_goals_says_what_later_goals_took(tmp_path, fields):
         "when it was its turn within 0.00% of the best (proven); later goals took 16.67% of it and may take "
         "50.00%"
     )
+
+
+def test_sheet_goals_tells_bonuses_apart(tmp_path, fields):
+    rules = [Budget({2027: 800.0, 2028: 0.0}), Complete("hazard_id", bonus={"001": 0.5})]
+    found = prioritize_goals(fields, rules, [Goal()], exact=True)
+    (row,) = rows_of(write_report(found, make_facts(), tmp_path / "plan.xlsx"), "Goals")
+    assert row["bonus"] == 0.5
+    assert row["in_words"].endswith("; the plan has 12.5 in all: 12 accidents averted and 0.5 of bonuses")
 
 
 def test_layers_of_an_uncertain_plan_are_those_of_its_promise(tmp_path, fields):

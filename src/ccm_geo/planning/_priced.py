@@ -9,7 +9,7 @@ import pandas as pd
 from ccm_geo.errors import DataError
 
 from .engine.arcs import Arcs
-from .engine.prices import Answer, Rows, answer, lowest_bound
+from .engine.prices import Answer, Rows, answer, lowest_bound, too_large
 from .listing import Floats, Listing, Mask
 from .model import Model, build
 
@@ -26,7 +26,7 @@ class Priced:
     Parameters
     ----------
     model, arcs, rows
-        What the plan was chosen from and under.
+        What the plan was chosen from and under; arcs that are too large by themselves are left out.
     found
         What hazards do by themselves at the plan's prices, and the bound that follows.
     taken
@@ -51,6 +51,7 @@ class Priced:
         listing = Listing.of(plan.options)
         model = build(listing, plan.rules)
         arcs, rows = Arcs.of(model), Rows.of(model)
+        arcs = arcs.keep(~too_large(arcs, rows))
         prices = plan.use["price"].to_numpy(dtype=float) if len(plan.use) else np.zeros(0)
         if len(prices) == len(rows.lower):
             found = answer(arcs, rows, rows.allowed(prices))

@@ -21,6 +21,17 @@ def bonus_of(plan: "Plan") -> float:
     return float(plan.bonuses["bonus"].sum())
 
 
+def spoken(unit: str) -> str:
+    """Name the unit of benefit in a sentence: ``relative`` alone says nothing.
+
+    Examples
+    --------
+    >>> spoken("relative"), spoken("accidents averted")
+    ('units of relative harm averted', 'accidents averted')
+    """
+    return "units of relative harm averted" if unit == "relative" else unit
+
+
 def counted_in(unit: str, *, bonuses: bool) -> str:
     """Name the unit of a number that may include bonuses.
 
@@ -29,7 +40,7 @@ def counted_in(unit: str, *, bonuses: bool) -> str:
     >>> counted_in("accidents averted", bonuses=True)
     'accidents averted and bonuses'
     """
-    return f"{unit} and bonuses" if bonuses else unit
+    return f"{spoken(unit)} and bonuses" if bonuses else spoken(unit)
 
 
 def told_apart(averted: float, bonus: float, unit: str, *, digits: int = 3) -> str:
@@ -43,6 +54,6 @@ def told_apart(averted: float, bonus: float, unit: str, *, digits: int = 3) -> s
     '1.15 accidents averted'
     """
     if abs(bonus) <= SAME * abs(averted):
-        return f"{few(averted, digits)} {unit}"
+        return f"{few(averted, digits)} {spoken(unit)}"
     whole, own, more = (few(v, digits) for v in (averted + bonus, averted, bonus))
-    return f"{whole} in all: {own} {unit} and {more} of bonuses"
+    return f"{whole} in all: {own} {spoken(unit)} and {more} of bonuses"

@@ -131,7 +131,8 @@ def _area_faults(chosen: pd.DataFrame) -> list[str]:
     if "state_from" not in chosen or "hazard_id" not in chosen:
         return found
     left: dict[Any, float] = {}
-    order = chosen.assign(_worked=-area).sort_values(["year", "_worked"], kind="stable")
+    by = ["year", "_worked"] if "year" in chosen else ["_worked"]
+    order = chosen.assign(_worked=-area).sort_values(by, kind="stable")
     for hazard, worked, remains in zip(order["hazard_id"], order["area_m2"], order["left_m2"], strict=True):
         before = left.get(hazard, worked)
         if abs(before - worked) > _AREA_SLACK * max(before, worked):

@@ -13,8 +13,9 @@ from ccm_geo.schemas import Note, notes_of
 
 from . import check
 from .conflicts import explain
-from .engine.solve import SMALL, Solution, load, solve
+from .engine.solve import SMALL, Solution, load
 from .findings import looked_over, read_rules
+from .floors import held_back, stopped
 from .listing import Floats, Ints, Listing, Mask, leads_on
 from .model import Family, Model, build
 from .needed import beyond_amounts
@@ -22,7 +23,7 @@ from .plan import Plan
 from .reasons import reasons_of
 from .rules.complete import Complete
 from .rules.limits import Budget, Rule, listed
-from .rules.shares import Share
+from .within import solve_within
 
 _SAME = 1e-9  # bound and benefit nearer than this share are the same number, rounded differently
 
@@ -88,11 +89,11 @@ def prioritize(
     model = build(listing, given)
     if len(options) > SMALL:
         _load()
-    found = solve(model, gap=0.0 if exact else gap, seconds=seconds)
+    found = solve_within(model, gap=0.0 if exact else gap, seconds=seconds)
     if found is None:
         raise explain(listing, given, seconds=seconds)
     if not found.taken.any():
-        advice = [*advice, *_stopped_by_floors(listing, given, seconds)]
+        advice = [*advice, *stopped(listing, given, seconds)]
     return checked_plan(options, model, found, advice)
 
 
@@ -103,8 +104,10 @@ def _load() -> None:
     load(build(Listing.of(table), (Budget(3), Complete("place", bonus=1.0))))
 
 
-def checked_plan(options: pd.DataFrame, model: Model, found: Solution, advice: list[Note]) -> Plan:
-    """Make a plan of a solution, after it has passed the independent check."""
+def checked_plan(
+    options: pd.DataFrame, model: Model, found: Solution, advice: list[Note], *, later: str = ""
+) -> Plan:
+    """Make a plan of a solution, after it has passed the independent check; `later` as for `reasons_of`."""
     model = found.laid or model
     listing = model.listing
     table = listing.frame[found.taken]
@@ -122,6 +125,7 @@ def checked_plan(options: pd.DataFrame, model: Model, found: Solution, advice: l
             "prioritize: the plan found fails its own check, so it is not returned; please report this: "
             + "; ".join(wrong[:5])
         )
+    unit = str(options.attrs.get("benefit_unit", "accidents averted" if "activity" in options else "benefit"))
     carried = {k: v for k, v in options.attrs.items() if k in ("benefit_unit", "horizon", "source")}
     table.attrs = dict(carried)
     return Plan(
@@ -133,17 +137,22 @@ def checked_plan(options: pd.DataFrame, model: Model, found: Solution, advice: l
         cost_usd=float(table["cost_usd"].sum()) if "cost_usd" in table else float("nan"),
         use=use_of(model, found),
         bonuses=bonuses,
-        tell=partial(reasons_of, model, found),
+        tell=partial(reasons_of, model, found, counted=unit, later=later),
         notes=tuple(
             dict.fromkeys(
-                (*notes_of(options), *model.notes, *advice, *_never(model, found), *_afterthoughts(table))
+                (
+                    *notes_of(options),
+                    *model.notes,
+                    *advice,
+                    *held_back(model, found),
+                    *_never(model, found),
+                    *_afterthoughts(table),
+                )
             )
         ),
         checked=check.passed(table, model.rules),
         run_id=_run_id(options, model.rules, rows),
-        benefit_unit=str(
-            carried.get("benefit_unit", "accidents averted" if "activity" in options else "benefit")
-        ),
+        benefit_unit=unit,
         horizon=carried.get("horizon"),
     )
 
@@ -152,23 +161,6 @@ def _bonuses(table: pd.DataFrame, options: pd.DataFrame, rules: Sequence[Any]) -
     """One row per bonus that the plan brings: rule, what, bonus."""
     rows = [(r.title, what, b) for r in rules for what, b in r.bonuses(table, options).items()]
     return pd.DataFrame(rows, columns=["rule", "what", "bonus"]).astype({"bonus": float})
-
-
-def _stopped_by_floors(listing: Listing, rules: Sequence[Rule], seconds: float) -> list[Note]:
-    """Say where it is floors that leave a plan empty: of nothing, every part is nothing, and is kept."""
-    others = [rule for rule in rules if not isinstance(rule, Share)]
-    if len(others) == len(rules):
-        return []
-    free = solve(build(listing, others), gap=0.01, seconds=seconds)
-    if free is None or free.benefit <= 0:
-        return []
-    floors = listed(sorted({rule.title for rule in rules if isinstance(rule, Share)}))
-    text = (
-        f"nothing is planned because of {floors}: no work keeps these shares, as where they ask for work "
-        f"the other rules allow none; without them {free.benefit:.3g} could be averted. Lower the shares, or "
-        "allow work there"
-    )
-    return [Note("plan", "advice", text)]
 
 
 def _never(model: Model, found: Solution) -> list[Note]:
@@ -184,10 +176,15 @@ def _never(model: Model, found: Solution) -> list[Note]:
     never = np.flatnonzero(last & ~fits)
     if not len(never):
         return []
-    many = "1 hazard takes" if len(never) == 1 else f"{len(never):,} hazards take"
+    one = len(never) == 1
+    many, it, its = (
+        ("1 hazard takes", "it", "its") if one else (f"{len(never):,} hazards take", "them", "each")
+    )
+    step, does = (" for the last step alone", "releases") if "state_to" in listing.frame else ("", "has")
+    there = "any one year has" if "year" in listing.frame else "there is"
     text = (
-        f"{many} more money or teams for the last step alone than any one year has, so no plan under these "
-        "rules releases them (each reason names the limit): let teams move, or enter them as several areas"
+        f"{many} more money or teams{step} than {there}, so no plan under these rules {does} {it} ({its} "
+        f"reason names the limit): let teams move, or enter {it} as several areas"
     )
     return [Note("plan", "advice", text, len(never), tuple(str(listing.hazard_ids[h]) for h in never[:50]))]
 

@@ -12,12 +12,12 @@ import pandas as pd
 from ccm_geo.errors import DataError
 from ccm_geo.schemas import Note, spoken_rows
 
+from .land import require_one_land, require_sums
+
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 Where = Mapping[str, Any]
-_PARTS = ("cancelled_m2", "reduced_m2", "cleared_m2", "left_m2")  # of the area worked on
-_AREA_SLACK = 1e-6  # share of an area: rounding of sums, as in the check of a plan
 _NAMES = ("hazard_id", "option_id")  # columns whose values each name one thing
 _LAST_YEAR = 9999  # what lies beyond is a date without its hyphens, or another mistake
 
@@ -66,10 +66,12 @@ class Listing:
         Raises
         ------
         DataError
-            If ids repeat, a column is missing or is not a number, or the states run in a circle.
+            If ids repeat, a column is missing or is not a number, areas contradict each other, or the states
+            run in a circle.
         """
         _require_columns(options)
-        _require_land(options)
+        _require_names(options)
+        require_sums(options)
         frame, kept, notes = _complete_rows(options)
         if "option_id" not in frame:
             frame.insert(0, "option_id", [f"option-{i + 1}" for i in frame.index])
@@ -89,7 +91,7 @@ class Listing:
         if (order[1:] < order[:-1]).any():
             frame = frame.iloc[order].reset_index(drop=True)
         sizes = np.bincount(codes, minlength=len(names))
-        return cls(
+        listing = cls(
             frame=frame,
             hazard_ids=pd.Index(names),
             first=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
@@ -102,6 +104,8 @@ class Listing:
             row=kept[order],
             notes=tuple(notes),
         )
+        require_one_land(listing)
+        return listing
 
     @cached_property
     def years(self) -> Ints:
@@ -145,29 +149,11 @@ def require_table(table: Any, title: str, cure: str) -> None:
         raise DataError(f"{title}: two columns are named {twice[0]!r}; rename or drop one")
 
 
-def _require_land(options: pd.DataFrame) -> None:
-    """Refuse rows that no plan may hold: those without a name, and those whose areas do not add up."""
+def _require_names(options: pd.DataFrame) -> None:
+    """Refuse rows without a name of their own."""
     if "option_id" in options and (nameless := options["option_id"].isna().to_numpy()).any():
-        raise DataError(f"options: {_said(nameless)}, option_id is missing; give each row its own")
-    if not {"area_m2", *_PARTS} <= set(options.columns):
-        return
-    for name in ("area_m2", *_PARTS):
-        if not pd.api.types.is_numeric_dtype(options[name].dtype):
-            raise DataError(f"options: column {name!r} does not hold numbers")
-    area = options["area_m2"].to_numpy(dtype=float, na_value=np.nan)
-    parts = options[list(_PARTS)].sum(axis=1).to_numpy(dtype=float)
-    wrong = np.abs(area - parts) > _AREA_SLACK * area
-    if wrong.any():
-        first = int(wrong.argmax())
-        raise DataError(
-            f"options: {_said(wrong)}, {' + '.join(_PARTS)} is {parts[first]:,.1f}, "
-            f"area_m2 {area[first]:,.1f}; make them add up, or drop the column {_PARTS[-1]} where it is "
-            "not known"
-        )
-
-
-def _said(which: Mask) -> str:
-    return spoken_rows([str(row + 1) for row in np.flatnonzero(which)])
+        rows = spoken_rows([str(row + 1) for row in np.flatnonzero(nameless)])
+        raise DataError(f"options: {rows}, option_id is missing; give each row its own")
 
 
 def _require_columns(options: pd.DataFrame) -> None:

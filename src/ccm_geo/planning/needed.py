@@ -145,6 +145,47 @@ def _too_much(model: Model, options: Ints) -> Iterator[tuple[int, str]]:
         yield int(listing.hazard[option]), told + (few(limit) if limit > 0 else "none")
 
 
+def no_room_for(model: Model, found: Solution, path: Mask, asked: Mask) -> Words:
+    """Name for hazards what breaks if the plan takes their path in place of its own; ``""``: nothing.
+
+    Of several rows the one that is exceeded by the largest part of what the path takes; shares come last.
+    """
+    listing, text = model.listing, np.full(len(asked), "", dtype=object)
+    worst = np.zeros(len(asked))
+    change = np.flatnonzero(asked[listing.hazard] & (path != found.taken))
+    sign = np.where(path[change], 1.0, -1.0)
+    for family in sorted(model.families, key=lambda f: f.shares is not None):
+        if family.shares is not None:
+            worst[text != ""] = np.inf
+        held = family.key[change] >= 0
+        rows, signs = change[held], sign[held]
+        shape = (len(asked), family.pattern.shape[0])
+        uses = sparse.csr_array(
+            (signs * family.coef[rows], (listing.hazard[rows], family.key[rows])), shape=shape
+        )
+        more = sparse.coo_array(uses @ family.pattern)
+        hazard, row = more.coords
+        use = family.use(found.taken)[row]
+        room = _SLACK * np.maximum(1.0, np.abs(use))
+        over = np.maximum(use + more.data - family.upper[row], family.lower[row] - use - more.data) - room
+        with np.errstate(divide="ignore", invalid="ignore"):
+            part = np.where(over > 0, over / np.abs(more.data), 0.0)
+        for k in np.lexsort((part, hazard)).tolist():
+            if part[k] > worst[hazard[k]]:
+                worst[hazard[k]] = part[k]
+                text[hazard[k]] = _no_room(family, row[k], use[k], more.data[k])
+    return text
+
+
+def _no_room(family: Family, row: int, use: float, more: float) -> str:
+    """Say what a limit has left and what would be taken of it, or, without an amount, which rule breaks."""
+    if not family.column or family.shares is not None or not np.isfinite(family.upper[row]):
+        return f"with it {family.labels[row]} would not be kept"
+    left = max(float(family.upper[row]) - use, 0.0)
+    has = f"{few(left)} {measured_in(family.column)}" if left > 0 else f"no {measured_in(family.column)}"
+    return f"{family.labels[row]} has {has} left, and that takes {few(more)}"
+
+
 def beyond_amounts(model: Model, options: Ints) -> Mask:
     """Say which options are by themselves more than the money or the teams that a limit allows."""
     out = np.zeros(len(options), bool)

@@ -11,7 +11,9 @@ from ccm_geo.errors import DataError
 from ccm_geo.schemas import Note
 
 from . import story
+from .listing import require_table
 from .ranking import Comparison, down_the_list
+from .reasons import without_option
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -85,20 +87,42 @@ class Plan:
         """Whether numbers without a source stand behind chosen rows."""
         return "placeholder" in self.table and bool(self.table["placeholder"].any())
 
-    def why(self, hazard_id: str) -> str:
+    def why(self, hazard_id: str, *, facts: pd.DataFrame | None = None) -> str:
         """Say why a hazard is in the plan or not, and what would bring it in.
+
+        Parameters
+        ----------
+        hazard_id
+            A hazard of the options, or one that was left out of them.
+        facts
+            Hazards, as for `list_options`: looked up for one that has no options.
 
         Raises
         ------
         DataError
-            If it has no options: closed, misspelled, or without expected harm.
+            If it has no options, and neither facts nor the notes of the options name it.
         """
-        if not isinstance(hazard_id, Hashable) or hazard_id not in self.reasons.index:
+        if isinstance(hazard_id, Hashable) and hazard_id in self.reasons.index:
+            return f"{hazard_id}: {self.reasons.loc[hazard_id, 'reason']}"
+        said = self._left_out(hazard_id, facts)
+        if not said:
             raise DataError(
                 f"plan: hazard {hazard_id!r} has no options; give the id of one hazard; it may be "
-                "closed, misspelled, or without harm"
+                "closed, misspelled, or without harm; facts= says what the record has of it"
             )
-        return f"{hazard_id}: {self.reasons.loc[hazard_id, 'reason']}"
+        return f"{hazard_id}: {said}"
+
+    def _left_out(self, hazard_id: str, facts: pd.DataFrame | None) -> str:
+        """Say why no option was offered for a hazard, as far as facts, or else notes, show it."""
+        if facts is not None:
+            require_table(facts, "facts", "give the table of hazards that list_options was given")
+            if "hazard_id" not in facts:
+                raise DataError("facts: no column 'hazard_id'; see read_hazards")
+            own = facts[facts["hazard_id"] == hazard_id]
+            if len(own):
+                return str(without_option(own).iloc[0])
+        named = [n.text for n in self.notes if n.table == "options" and str(hazard_id) in n.rows]
+        return f"no option was offered for it ({named[0]})" if named else ""
 
     def against_ranking(self, ranking: pd.Series | None = None) -> Comparison:
         """Spend the same money down a ranked list, as offices do today, and compare.

@@ -9,7 +9,7 @@ import pandas as pd
 from .engine.solve import Solution
 from .listing import Floats, Listing, Mask, activities_of, by_hazard, leads_on, measured_in, money_of
 from .model import Model
-from .needed import needed_by, shut_out_by
+from .needed import needed_by, no_room_for, shut_out_by
 from .ways import Ways, nearest_ways
 
 Words = npt.NDArray[np.object_]
@@ -23,19 +23,36 @@ _NO_PEOPLE = (
     "that does not make it safe"
 )
 _NO_AREA = "no option was offered for it: its area is not known"
+_NEAR_BEST = "the plan is near the best, within its gap, and not the best"
 _NOT_OFFERED = "no option was offered for it; see the notes on the data (in the workbook: Data problems)"
 _FINISHED = {
     "closed": "closed in the record: nothing is planned for it",
     "handed_over": "handed over in the record: nothing is planned for it",
 }
-_EDGE = 1e-9  # share of a benefit that is rounding
+_UNITS = {
+    "accidents averted": "accidents",
+    "relative": "units of relative harm",
+    "benefit": "units of benefit",
+}
+_EDGE = 1e-3  # share of a benefit; prices are no sharper, and in words it is nothing
 _COLUMNS = ["chosen", "activities", "first_year", "last_year", "reason", "price_gap"]
 
 
-def reasons_of(model: Model, found: Solution) -> pd.DataFrame:
+def reasons_of(
+    model: Model, found: Solution, *, counted: str = "accidents averted", later: str = ""
+) -> pd.DataFrame:
     """Tell for every hazard what is planned, or what its best chance was and what would bring it in.
 
     Where the plan leaves a hazard on its way, the reason says what the rest would cost and avert.
+
+    Parameters
+    ----------
+    model, found
+        What was planned from, and the plan.
+    counted
+        Unit of benefit, as in ``plan.benefit_unit``.
+    later
+        For what a hazard is left out that would fit and pay (a later goal); ``""``: for nothing.
 
     Returns
     -------
@@ -53,7 +70,7 @@ def reasons_of(model: Model, found: Solution) -> pd.DataFrame:
         activities_of(listing, found.taken),
         activities_of(listing, ways.path).to_numpy(dtype=object),
     )
-    unit = "accidents" if "activity" in listing.frame else "units of benefit"
+    unit = _UNITS.get(counted, counted)
     cost, benefit = (by_hazard(listing, found.taken, v) for v in (money_of(listing), listing.benefit))
     inside = _in_words(listing, words, cost, benefit, unit) + needed_by(model, found, benefit)
     more = {
@@ -63,8 +80,12 @@ def reasons_of(model: Model, found: Solution) -> pd.DataFrame:
     }
     closing = (listing.src != listing.dst) & ~leads_on(listing)
     barred = shut_out_by(model, arrived.under_way & ~ways.there, closing, ways.too_large)
-    rest = np.where(arrived.under_way, _rest_words(arrived, ways, more, nearest, barred, unit), "")
-    text = np.where(chosen, inside + rest, _out_words(model, ways, nearest, unit, chosen))
+    worth = np.where(
+        arrived.under_way, _worth(more["averts"], more["uses"]), ~chosen & (ways.gap <= _tiny(ways.benefit))
+    )
+    edge = _edge_words(model, found, ways, worth & ways.there & (more["averts"] > 0), later)
+    rest = np.where(arrived.under_way, _rest_words(arrived, ways, more, nearest, barred, unit, edge), "")
+    text = np.where(chosen, inside + rest, _out_words(model, ways, nearest, unit, chosen, edge))
     first, last = (years.where(chosen & ("year" in listing.frame)) for years in _years(listing, found.taken))
     return pd.DataFrame(
         {
@@ -155,8 +176,38 @@ def _in_words(listing: Listing, planned: pd.Series, cost: Floats, benefit: Float
     return np.asarray(head + " for " + money + "; averts " + _few(benefit) + f" {unit}")
 
 
+def _tiny(values: Floats) -> Floats:
+    """Say below what an amount is nothing beside others."""
+    return _EDGE * np.maximum(np.abs(values), 1e-300)
+
+
+def _worth(averts: Floats, uses: Floats) -> Mask:
+    """Say where something averts what its money and teams avert elsewhere, or hardly less."""
+    return np.asarray(averts - uses > -_EDGE * np.maximum(np.abs(averts), np.abs(uses)))
+
+
+def _edge_words(model: Model, found: Solution, ways: Ways, worth: Mask, later: str) -> Words:
+    """Say of ways that are worth what they use why the plan does not take them."""
+    text = np.full(len(worth), "; it lies on the edge: it is worth as much as other work", dtype=object)
+    if not worth.any():
+        return text
+    breaks = no_room_for(model, found, ways.path, worth)
+    for hazard in np.flatnonzero(worth).tolist():
+        if breaks[hazard]:
+            text[hazard] = f"; it is worth what it uses, but {breaks[hazard]}"
+        elif not model.hides:
+            text[hazard] = f"; it would fit and pay: {f'it is left out for {later}' if later else _NEAR_BEST}"
+    return text
+
+
 def _rest_words(
-    arrived: _Arrived, ways: Ways, more: dict[str, Floats], words: Words, barred: Words, unit: str
+    arrived: _Arrived,
+    ways: Ways,
+    more: dict[str, Floats],
+    words: Words,
+    barred: Words,
+    unit: str,
+    edge: Words,
 ) -> Words:
     """Say why land release stops where it does: what the rest would bring, and what it would take."""
     stays = "; it stays " + arrived.state
@@ -167,22 +218,18 @@ def _rest_words(
     text = text + " for " + _money(np.abs(more["costs"]))
     text = text + np.where(more["costs"] >= 0, " more", " less").astype(object)
     elsewhere = "; what that uses averts about " + _few(np.maximum(more["uses"], 0.0)) + " elsewhere"
-    worth = more["averts"] - more["uses"] > -_EDGE * np.maximum(np.abs(more["averts"]), np.abs(more["uses"]))
-    edge = np.where(
-        _none(more["averts"]), "", "; it lies on the edge: it is worth as much as other work"
-    ).astype(object)
-    text = text + np.where(worth, edge, elsewhere)
+    edge = np.where(_none(more["averts"]), "", edge).astype(object)
+    text = text + np.where(_worth(more["averts"], more["uses"]), edge, elsewhere)
     never = stays + ": the rules leave no way to its last state in these years" + barred
     return np.where(ways.there, text, never)
 
 
-def _out_words(model: Model, ways: Ways, words: Words, unit: str, chosen: Mask) -> Words:
+def _out_words(model: Model, ways: Ways, words: Words, unit: str, chosen: Mask, edge: Words) -> Words:
     text = "not in the plan: its best chance (" + words + ") would avert "
     text = text + _few(ways.benefit) + f" {unit} for " + _money(ways.cost)
     text = text + "; what it uses averts about " + _few(ways.uses) + " elsewhere"
-    near = ways.gap <= _EDGE * np.maximum(np.abs(ways.benefit), 1e-300)
-    tie = np.full(len(text), "; it lies on the edge: it is worth as much as other work", dtype=object)
-    text = text + np.where(near, tie, _cures(model, ways, chosen))
+    near = ways.gap <= _tiny(ways.benefit)
+    text = text + np.where(near, edge, _cures(model, ways, chosen))
     useless = _useless(model.listing)
     shut = ~chosen & ~useless & ~ways.there
     why = shut_out_by(model, shut, model.listing.benefit > 0, ways.too_large)
@@ -211,6 +258,7 @@ def _cure(model: Model, place: int, ways: Ways) -> Words:
     part = np.nan_to_num(ways.fits_at)
     if family.column == "cost_usd":
         against = f"what stands against it is {title}" if family.shares is not None else f"{title} is short"
+        fits &= part * ways.cost >= 1
         lower = "; it would be worth its money if its cost fell below about " + _money(part * ways.cost)
         return np.asarray(f"; {against}" + np.where(fits, lower, "").astype(object))
     if family.shares is not None:

@@ -25,7 +25,7 @@ _LAND = {
     "cleared_m2": "cleared",
 }
 _SHARED = {"cost_usd": "the money", "area": "the land released", "people": "the people near land released"}
-_SHOWN = 6
+_SHOWN, _ROWS = 6, 10
 _TOLD = {("plan", "advice"), ("plan", "assumed"), ("plan", "unknown"), ("options", "unknown")}
 _COLORS = ("#1b6ca8", "#d1495b", "#edae49", "#00798c", "#6a4c93", "#3d3d3d")  # differ in grey print as well
 _SPELLED = {
@@ -167,7 +167,7 @@ def _money_line(row: dict[str, float], of: str, unit: str) -> str:
     used = f"  {row['row']}: {row['used']:,.0f} of {row['limit']:,.0f} {of} used"
     if row["price"] > 0:
         step = _round_step(row["limit"])
-        return f"{used}; another {step:,.0f} {of} would bring about {few(row['price'] * step, 2)} more {unit}"
+        return f"{used}; another {few(step)} {of} would bring about {few(row['price'] * step, 2)} more {unit}"
     return f"{used}; a little more would bring nothing"
 
 
@@ -186,7 +186,7 @@ def _donors_line(rule: Donors, plan: "Plan") -> str:
         step = _round_step(row["limit"])
         whose = str(row["row"]).removeprefix(f"{rule.title}: ").replace(" + ", " or ")
         brings = f"about {few(row['price'] * step, 2)} more {_whole(plan)}"
-        short = f"another {step:,.0f} USD from {whose} would bring {brings}"
+        short = f"another {few(step)} USD from {whose} would bring {brings}"
     if sum(isinstance(r, Donors) for r in plan.rules) > 1:  # who pays what is told for one set of grants
         return f"  {rule.title}: {short}"
     left = paid_by(plan, by=()).attrs["left_usd"]
@@ -264,13 +264,23 @@ def _beware(plan: "Plan") -> list[str]:
 
 
 def as_html(plan: "Plan") -> str:
-    """Write the story, the first rows and a map of points; every text is escaped."""
-    story = html.escape(told(plan)).replace("\n", "<br>")
+    """Write the story, the first rows, the bonuses and a map of points; every text is escaped."""
+    story = f'<p style="white-space: pre-wrap">{html.escape(told(plan))}</p>'
     shown = [c for c in ("hazard_id", "activity", "year", "cost_usd", "benefit", "adm1") if c in plan.table]
     shown = shown or list(plan.table.columns[:6])
-    rows = plan.table.head(10)[shown].to_html(index=False, escape=True, float_format=lambda v: f"{v:,.4g}")
+    first = plan.table.head(_ROWS)[shown]
+    if "activity" in first:
+        first = first.assign(activity=first["activity"].astype(str).map(lambda a: _SPELLED.get(a, a)))
+    rows = _as_table(first.rename(columns={"cost_usd": "cost (USD)", "benefit": f"benefit ({_units(plan)})"}))
     more = f"<p>{len(plan.table):,} rows in all: plan.table</p>"
-    return f"<div>{_points(plan)}<p>{story}</p>{rows}{more}</div>"
+    bonuses = plan.bonuses.head(_ROWS).rename(columns={"bonus": f"bonus (counted like {_units(plan)})"})
+    extra = _as_table(bonuses) if len(bonuses) else ""
+    extra += f"<p>{len(plan.bonuses):,} bonuses in all: plan.bonuses</p>" if len(plan.bonuses) > _ROWS else ""
+    return f"<div>{_points(plan)}{story}{rows}{more}{extra}</div>"
+
+
+def _as_table(rows: pd.DataFrame) -> str:
+    return str(rows.to_html(index=False, escape=True, float_format=lambda v: few(v, 4)))
 
 
 def _points(plan: "Plan") -> str:

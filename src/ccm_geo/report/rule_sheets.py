@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 
 from ccm_geo.planning import Compact, Complete, Deadline, Donors, GoalPlan, Plan, paid_by
+from ccm_geo.planning.bonuses import counted_in, has_bonuses, told_apart
+from ccm_geo.planning.listing import measured_in
 
 from .sheets import Sheet, with_totals
 
@@ -17,10 +19,14 @@ def rules_sheet(plan: Plan) -> Sheet:
     """Say of every rule what it allowed, what the plan used, and what one more unit would be worth."""
     use = pd.DataFrame(plan.use).reset_index(drop=True)
     by_title = {rule.title: rule for rule in plan.rules}
+    counted = counted_in(plan.benefit_unit, bonuses=has_bonuses(plan.rules))
     if len(use):
+        own = [by_title.get(title) for title in use["rule"]]
+        use.insert(use.columns.get_loc("limit"), "unit", [_unit(rule) for rule in own])
         use["in_words"] = [
-            _spoken_limit(row, by_title.get(row["rule"]), plan.benefit_unit) for row in use.to_dict("records")
+            _spoken_limit(row, rule, counted) for row, rule in zip(use.to_dict("records"), own, strict=True)
         ]
+        use = use.rename(columns={"price": f"price ({counted} per unit)"})
     told = set(use["rule"]) if len(use) else set()
     others = pd.DataFrame(
         [
@@ -36,12 +42,23 @@ def rules_sheet(plan: Plan) -> Sheet:
     return Sheet(name="What each rule costs", table=use, about=about)
 
 
+def _unit(rule: Any) -> str:
+    """Name the unit of a rule's limits; nothing where they count what is done first, or not at all."""
+    if isinstance(rule, Donors):
+        return "USD"
+    if isinstance(rule, Deadline):
+        return "m2" if rule.of == "area" else "hazards"
+    of = getattr(rule, "of", "") or getattr(rule, "column", "")
+    return measured_in("area_m2" if of == "area" else of) if of else ""
+
+
 def _spoken_limit(row: dict[Any, Any], rule: Any, unit: str) -> str:
     price = float(row["price"])
     if isinstance(rule, Deadline):
         return _spoken_deadline(rule, float(row["limit"]), float(row["used"]), price, unit)
-    money = isinstance(rule, Donors) or getattr(rule, "of", "") == "cost_usd"
-    return _spoken_price(price, unit, "100,000 USD" if money else "1")
+    measured = _unit(rule)
+    one = "1 " + (measured.removesuffix("s") if measured.endswith("months") else measured)
+    return _spoken_price(price, unit, "100,000 USD" if measured == "USD" else one.strip())
 
 
 def _spoken_price(price: float, unit: str, step: str) -> str:
@@ -74,7 +91,7 @@ def _spoken_rule(rule: Any, plan: Plan) -> str:
         own = plan.bonuses[plan.bonuses["rule"] == rule.title]
         offered = _offered(rule)
         count = f"{len(own):,} of {offered:,}" if offered is not None else f"{len(own):,}"
-        return f"{count} earned, worth {own['bonus'].sum():,.4g} {plan.benefit_unit} in all"
+        return f"{count} earned: {own['bonus'].sum():,.4g} of bonuses in all, as the rule puts it"
     return rule.kept(plan.table, plan.options) or "kept; it has no limit that could have a price"
 
 
@@ -132,11 +149,18 @@ def goals_sheet(found: GoalPlan) -> Sheet:
     table.insert(0, "rank", range(1, len(table) + 1))
     table["in_words"] = [
         f"when it was its turn within {row['gap']:.2%} of the best (proven); later goals took "
-        f"{row['given_up']:.2%} of it and may take {row['tolerance']:.2%}"
+        f"{row['given_up']:.2%} of it and may take {row['tolerance']:.2%}{_apart(row, found.plan)}"
         for row in table.to_dict("records")
     ]
     about = "The goals, one after the other: what each reached when it was its turn, and what the plan has."
     return Sheet(name="Goals", table=table, about=about)
+
+
+def _apart(row: dict[Any, Any], plan: Plan) -> str:
+    """Say what of a goal is bonuses."""
+    if not row["bonus"]:
+        return ""
+    return f"; the plan has {told_apart(row['final'] - row['bonus'], row['bonus'], plan.benefit_unit)}"
 
 
 def rule_numbers(plan: Plan) -> pd.DataFrame:

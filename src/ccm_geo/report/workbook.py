@@ -76,6 +76,7 @@ _MEANINGS = {
     "left_m2": "recorded land still there after the activity, square metres",
     "limit": "what the rule allows, or asks for at least (deadlines, floors)",
     "used": "what the plan takes of it, or reaches",
+    "unit": "what limit and used are counted in",
     "grant": "the grant that pays",
     "paid_usd": "what the grant pays of these activities, US dollars",
     "bonus": "what hazards bring together beyond the benefit of each, in the unit of the benefit",
@@ -437,4 +438,5 @@ def _versions() -> list[str]:
 def _meanings(sheets: Sequence[Sheet]) -> dict[str, str]:
     known = {**dict(describe("hazards")[["column", "meaning"]].itertuples(index=False)), **_MEANINGS}
     used = dict.fromkeys(str(c) for sheet in sheets for c in sheet.table.columns)
-    return {name: known[name] for name in used if name in known}
+    plain = {name: name.split(" (", 1)[0] for name in used}  # a heading may name its unit
+    return {name: known[own] for name, own in plain.items() if own in known}

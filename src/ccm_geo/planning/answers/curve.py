@@ -15,12 +15,13 @@ from ccm_geo.planning import check
 from ccm_geo.planning._priced import SAME, few
 from ccm_geo.planning.bonuses import counted_in, has_bonuses
 from ccm_geo.planning.engine.arcs import Arcs
-from ccm_geo.planning.engine.prices import Rows, answer
-from ccm_geo.planning.engine.solve import Solution, solve
+from ccm_geo.planning.engine.prices import Rows, answer, lowest_bound
+from ccm_geo.planning.engine.solve import Solution
 from ccm_geo.planning.listing import Floats, Listing, Mask, money_of
 from ccm_geo.planning.model import Model, build
 from ccm_geo.planning.rules.limits import Budget, Rule
 from ccm_geo.planning.rules.shares import Share
+from ccm_geo.planning.within import solve_within
 from ccm_geo.schemas import Note, notes_of
 
 SHARES = (
@@ -33,6 +34,8 @@ SHARES = (
     1.75,
     2.0,
 )  # of the money that the rules name; how finely, not how much
+
+_LINE_TRIES = 40  # to find a line above the curve where options are too dear for an amount
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -96,7 +99,7 @@ class Curve:
         lines = [f"What money brings, in {self._unit}:"]
         for row in self.table.to_dict("records"):
             onward = (
-                f"; one more costs about {row['next_usd']:,.0f} USD"
+                f"; one more costs about {few(row['next_usd'])} USD"
                 if np.isfinite(row["next_usd"])
                 else f"; a little more money brings nothing{self._later(row)}"
             )
@@ -277,7 +280,10 @@ def cents(amount: float) -> float:
 
 @dataclass(kw_only=True)
 class _Point:
-    """One amount of money: what was found for it."""
+    """One amount of money: what was found for it.
+
+    `prices` are those of the varied rows, `rise` those of the line above the curve, `line` its height here.
+    """
 
     share: float
     amount: float
@@ -286,6 +292,7 @@ class _Point:
     benefit: float
     bound: float
     line: float
+    rise: Floats
     prices: Floats
     limits: Floats
     carried: bool = False
@@ -301,7 +308,7 @@ def _points(
     for i, share in enumerate(wanted):
         left = max(until - time.monotonic(), 0.05 * seconds) / (len(wanted) - i)
         model = build(listing, money.at(share))
-        found = solve(model, gap=gap, seconds=left)
+        found = solve_within(model, gap=gap, seconds=left)
         notes += model.notes
         if found is None:
             without.append(money.amount(share))
@@ -324,15 +331,18 @@ def _point(model: Model, found: Solution, share: float, money: Money) -> _Point:
     arcs, rows = Arcs.of(model), Rows.of(model)
     prices = rows.allowed(found.prices)
     varied = np.concatenate([np.full(len(f.labels), f.rule == money.place) for f in model.families])
-    line = answer(arcs, rows, prices).bound
+    above = answer(arcs, rows, prices)
+    if found.too_large is not None and found.too_large.any():  # for more money they may fit
+        above = min(above, lowest_bound(arcs, rows, most_tries=_LINE_TRIES), key=lambda a: a.bound)
     return _Point(
         share=share,
         amount=money.amount(share),
         model=model,
         taken=found.taken,
         benefit=found.benefit,
-        bound=max(min(found.bound, line + 1e-12 * abs(line)), found.benefit),
-        line=line,
+        bound=max(min(found.bound, above.bound + 1e-12 * abs(above.bound)), found.benefit),
+        line=above.bound,
+        rise=above.prices[varied],
         prices=prices[varied],
         limits=rows.upper[varied],
     )
@@ -394,7 +404,7 @@ def _lines(points: list[_Point], money: Money) -> Floats:
         return np.zeros((0, 2))
     paid = max(points, key=lambda p: p.amount)
     spread = paid.limits / paid.amount if paid.amount > 0 else np.zeros(len(paid.limits))
-    slopes = [float(p.prices @ spread) for p in points]
+    slopes = [float(p.rise @ spread) for p in points]
     return np.array([[s, p.line - s * p.amount] for s, p in zip(slopes, points, strict=True)])
 
 

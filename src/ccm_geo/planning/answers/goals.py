@@ -4,7 +4,7 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -12,10 +12,11 @@ from scipy import sparse
 
 from ccm_geo.errors import DataError
 from ccm_geo.planning._priced import SAME, few
+from ccm_geo.planning.bonuses import bonus_of, told_apart
 from ccm_geo.planning.choose import checked_plan
 from ccm_geo.planning.conflicts import explain
 from ccm_geo.planning.engine.arcs import Arcs
-from ccm_geo.planning.engine.prices import Rows, losses, lowest_bound
+from ccm_geo.planning.engine.prices import Rows, losses, lowest_bound, too_large
 from ccm_geo.planning.engine.solve import Solution, solve
 from ccm_geo.planning.findings import looked_over
 from ccm_geo.planning.listing import Floats, Listing, Mask, last_states
@@ -247,7 +248,8 @@ class GoalPlan:
     table
         One row per goal: goal, reached (when it was its turn), bound (no plan that keeps what the goals
         before it keep can have more, or less), gap, tolerance, final (in the plan), given_up (final against
-        reached, as a share: what later goals cost it).
+        reached, as a share: what later goals cost it), bonus (what of final is bonuses, which avert nothing
+        by themselves).
     """
 
     plan: Plan
@@ -257,11 +259,17 @@ class GoalPlan:
         lines = ["Goals, one after the other:"]
         for i, row in enumerate(self.table.to_dict("records"), 1):
             lost = f"; later goals cost it {row['given_up']:.2%}" if row["given_up"] > SAME else ""
+            own = few(row["reached"]) + (", bonuses counted in" if row["bonus"] else "")
             lines.append(
-                f"  {i}. {row['goal']}: {few(row['final'])} (by itself {few(row['reached'])}, "
-                f"gap {row['gap']:.2%}{lost})"
+                f"  {i}. {row['goal']}: {self._final(row)} (by itself {own}, gap {row['gap']:.2%}{lost})"
             )
         return "\n".join([*lines, str(self.plan)])
+
+    def _final(self, row: dict[Any, Any]) -> str:
+        """Say what the plan has of a goal, bonuses apart."""
+        if not row["bonus"]:
+            return few(row["final"])
+        return told_apart(row["final"] - row["bonus"], row["bonus"], self.plan.benefit_unit)
 
     def __repr__(self) -> str:
         return f"<GoalPlan of {len(self.table)} goals: {self.plan!r}>"
@@ -350,7 +358,8 @@ def prioritize_goals(
         if i + 1 < len(wanted):
             kept += _keeping(goal, stage, model)
     model = build(listing, (*rules, *kept))
-    plan = checked_plan(options, model, _as_benefit(model, stages), advice)
+    later = " and ".join(g.title for g in wanted if not g.is_benefit)
+    plan = checked_plan(options, model, _as_benefit(model, stages), advice, later=later)
     return GoalPlan(plan=plan, table=_table(wanted, stages, listing, plan))
 
 
@@ -419,6 +428,7 @@ def _completed(model: Model, taken: Mask) -> tuple[list[Rule], float]:
 def _as_benefit(model: Model, stages: list[_Stage]) -> Solution:
     """Price the last plan in benefit, under the rules and what earlier goals keep."""
     arcs, rows = Arcs.of(model), Rows.of(model)
+    arcs = arcs.keep(~too_large(arcs, rows))
     priced = lowest_bound(arcs, rows)
     taken = stages[-1].taken
     benefit = arcs.worth(taken[arcs.origin])
@@ -450,6 +460,7 @@ def _table(goals: Sequence[Goal], stages: list[_Stage], listing: Listing, plan: 
                 "tolerance": goal.tolerance,
                 "final": final,
                 "given_up": max(0.0, worse) / size if size else 0.0,
+                "bonus": bonus_of(plan) if goal.is_benefit else 0.0,
             }
         )
     return pd.DataFrame(rows)

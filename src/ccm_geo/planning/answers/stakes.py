@@ -183,11 +183,13 @@ def _from_prices(priced: Priced) -> tuple[Floats, Floats, Floats]:
     """Least and greatest loss of every hazard, and what it is about."""
     value = values_without(priced)
     low = np.maximum(priced.benefit - np.minimum(priced.bound, priced.found.bound - value), 0.0)
-    low[low <= SAME * abs(priced.benefit)] = 0.0
+    rounding = 2 * SAME * abs(priced.benefit)  # of the sums in bound and benefit
+    low[low <= rounding] = 0.0
     high = np.full(len(value), max(priced.bound - priced.benefit, 0.0))
     inside = priced.chosen & (priced.arcs.must == 0)
     high[inside] = priced.bound - _benefit_without(priced, np.nonzero(inside)[0])
     high = np.minimum(high, _most_of(priced))
+    high[high <= rounding] = 0.0
     return low, np.maximum(high, 0.0), np.maximum(value, 0.0)
 
 

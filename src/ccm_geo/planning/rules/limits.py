@@ -376,12 +376,14 @@ class Capacity(Rule):
             region = pd.Index(list(amount)).get_indexer(pd.Index(listing.frame[self.by].astype(object)))
         limits = [self.limit(r, a) for r, each in amount.items() for a in each.values()]
         labels = [
-            " ".join(filter(None, (self.title, str(r), str(y)))) for r, ys in amount.items() for y in ys
+            " ".join(filter(None, (self.title, str(r), _said_year(y))))
+            for r, ys in amount.items()
+            for y in ys
         ]
         if (homeless := self._homeless(listing)).any():  # rows of a region that has no teams
             region = np.where(homeless, len(amount), region)
             limits += [0.0] * len(years)
-            labels += [f"{self.title} without {self.by} {y}" for y in years]
+            labels += [f"{self.title} without {self.by} {_said_year(y)}".strip() for y in years.tolist()]
         key = np.where(held & (region >= 0), region * len(years) + np.searchsorted(years, listing.year), -1)
         family = Family(
             rule=number,
@@ -416,11 +418,17 @@ class Capacity(Rule):
                 limit = amount if months is None else amount * months / 12
                 used = own.loc[own["year"] == year, self.of] if "year" in own else own[self.of]
                 if exceeds(used, limit):
-                    found.append(f"{self.title} {region} {year}: {total(used):,.2f} of {limit:,.2f}")
+                    place = " ".join(filter(None, (self.title, str(region), _said_year(year))))
+                    found.append(f"{place}: {total(used):,.2f} of {limit:,.2f}")
         nowhere = rows.loc[rows[self.by].isna(), self.of] if self.by is not None else rows[self.of].iloc[:0]
         if exceeds(nowhere, 0.0):
             found.append(f"{self.title}: {total(nowhere):,.2f} where no {self.by} is named")
         return found
+
+
+def _said_year(year: int) -> str:
+    """Write a year; options without years stand in year 0, which nobody named."""
+    return str(year) if year else ""
 
 
 def _each_year(amount: Any, years: Sequence[int]) -> dict[int, float]:
