@@ -24,6 +24,7 @@ SEED = 20_260_801
 WEST, NORTH = 88.20, 14.80  # upper left corner, degrees
 KM_LON, KM_LAT = 107.7, 110.6  # kilometers per degree here
 WIDE, HIGH = 58.0, 50.0  # the province, kilometers
+PASSERS = 400  # those who pass an area to farm, graze or cut wood, as so many residents
 CELL = 1 / 1200  # degrees: 3 arc-seconds, about 100 m
 PROVINCE = "Upper Talva"
 DISTRICTS = ("Talva", "Orrimel", "Kesval", "Benduri", "Norrasol", "Sivetan")
@@ -292,12 +293,16 @@ def spoil(table: gpd.GeoDataFrame, rng: np.random.Generator) -> gpd.GeoDataFrame
     return pd.concat([table, again], ignore_index=True)
 
 
-def accidents(area: gpd.GeoDataFrame, rng: np.random.Generator) -> pd.DataFrame:
-    """Scatter seven years of reports, most of them near known areas, two typed twice."""
+def accidents(area: gpd.GeoDataFrame, places: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """Scatter seven years of reports near known areas where people live or pass, two typed twice."""
     n = 66
     usable = area[~shapely.is_missing(area.geometry.to_numpy()) & ~area.is_empty & (area["Type"] == "C")]
     spot = shapely.get_coordinates(shapely.centroid(usable.geometry.to_numpy()))
-    at = spot[rng.integers(0, len(spot), n)] + rng.normal(0, 0.0035, (n, 2))
+    home = lonlat(places[["x", "y"]].to_numpy())
+    near = np.hypot(*((spot[:, None] - home) * [KM_LON, KM_LAT]).transpose(2, 0, 1)) < 2
+    met = np.cumsum(PASSERS + np.minimum(near @ places["people"].to_numpy(), 4_000))
+    turn = (rng.integers(0, len(spot), n) + 0.5) / len(spot)  # spread over areas by who meets them
+    at = spot[np.searchsorted(met, turn * met[-1])] + rng.normal(0, 0.0035, (n, 2))
     days = rng.integers(0, 2_500, n).astype("timedelta64[D]")
     table = pd.DataFrame(
         {
@@ -405,7 +410,7 @@ def make(folder: Path) -> None:
     villages = gpd.GeoDataFrame({"name": places["name"], "people": known}, geometry=points)
     write_gpkg(villages, folder / "settlements.gpkg")
     plain = {"index": False, "lineterminator": "\n"}
-    accidents(area, rng).to_csv(folder / "accidents.csv", sep=";", encoding="utf-8-sig", **plain)
+    accidents(area, places, rng).to_csv(folder / "accidents.csv", sep=";", encoding="utf-8-sig", **plain)
     displacement(lines, rng).to_csv(folder / "displacement.csv", encoding="utf-8", **plain)
     with pd.ExcelWriter(folder / "facilities.xlsx", engine="xlsxwriter") as book:
         book.book.set_properties({"created": datetime(2026, 8, 1)})  # noqa: DTZ001 - the format knows no zone

@@ -36,7 +36,7 @@ def test_the_story_runs_and_writes_its_files(told):
 def test_the_story_prints_what_the_readme_shows(told):
     _, printed = told
     for words in (
-        "85 of 100 (very high), rank 1",
+        "91 of 100 (very high), rank 1",
         "No plan under these rules",
         "MR-07-0040: ",
         "ranked list",
