@@ -416,6 +416,17 @@ def test_a_plan_carries_its_sums_its_reasons_and_its_first_years():
     assert columns["plan_first"].tolist() == [0, -1, -1, 0, 1, -1, -1, -1]
 
 
+def test_the_map_adds_up_many_small_benefits_to_what_the_story_tells():
+    facts = hazards(8)
+    plan = planned(facts)
+    small = pd.concat(
+        [plan.table.tail(1).assign(benefit=0.00026, hazard_id=facts["hazard_id"].iloc[5])] * 4_000
+    )
+    plan.table = small.assign(year=[2027, 2028] * 2_000)
+    told = map_plan(facts, plan).scene.columns["event_benefit"]
+    assert told.numbers.sum() * told.step == pytest.approx(4_000 * 0.00026, rel=1e-4)
+
+
 def test_an_area_without_options_says_why_in_the_words_of_the_workbook():
     facts = hazards(8, names=["a"])
     facts.loc[5, "people_near"] = np.nan

@@ -81,7 +81,7 @@ def _add_sums(parts: Parts, plan: Any, steps: pd.DataFrame, words: Mapping[str, 
         ("cancelled_m2", words["cancelled"], "m2", 0),
         ("reduced_m2", words["reduced"], "m2", 0),
         ("cleared_m2", words["cleared"], "m2", 0),
-        ("benefit", words["relative" if relative else "averted"], "", 4),
+        ("benefit", words["relative" if relative else "averted"], "", _digits(steps["benefit"])),
         ("cost_usd", words["usd"], "", 0),
     )
     there = [one for one in told if one[0] in steps]
@@ -91,6 +91,13 @@ def _add_sums(parts: Parts, plan: Any, steps: pd.DataFrame, words: Mapping[str, 
         {"key": key, "label": label, "unit": unit, "digits": min(digits, 1), "about": key in _EXPECTED}
         for key, label, unit, digits in there
     ]
+
+
+def _digits(values: pd.Series) -> int:
+    """Say how many decimals the sum of many small values needs, to be right to a part in ten thousand."""
+    total = abs(float(values.sum()))
+    rounding = 0.5 * len(values)
+    return 4 if total == 0 else int(np.clip(np.ceil(np.log10(rounding / (1e-4 * total))), 4, 9))
 
 
 def _add_reasons(parts: Parts, facts: gpd.GeoDataFrame, plan: Any) -> list[str]:
