@@ -8,9 +8,9 @@ import pandas as pd
 
 from ccm_geo.errors import DataError
 
+from .bonuses import spoken
 from .engine.arcs import Arcs
 from .engine.prices import plain, walk
-from .bonuses import spoken
 from .listing import Floats, Ints, Listing, Mask, leads_on
 from .model import Model, build
 from .rules.donors import Donors

@@ -148,9 +148,8 @@ def compare(plans: Mapping[str, Plan], *, by: str | list[str] | None = None) -> 
     wrong = [name for name, plan in plans.items() if not isinstance(plan, Plan)]
     if wrong:
         kind = type(plans[wrong[0]]).__name__
-        raise DataError(
-            f"compare: {wrong[0]!r} is no plan of prioritize but {kind}; of others give their .plan"
-        )
+        cure = "of plans for goals give .plan, of plans under funding one of .plans"
+        raise DataError(f"compare: {wrong[0]!r} is no plan of prioritize but {kind}; {cure}")
     if by is not None and not isinstance(by, (str, list, tuple)):
         raise DataError(f"compare: by is a column of the options or a list of them, not {by!r}")
     units = {p.benefit_unit for p in plans.values()}

@@ -81,13 +81,10 @@ class RuleCosts:
             more = f"{lost} more (proven)"
         if self.bonus is None:
             return more
-        both = f"{spoken(self.benefit_unit)} {_signed(row['averted_more'])}, bonuses {_signed(row['bonus_more'])}"
+        unit = spoken(self.benefit_unit)
+        both = f"{unit} {_signed(row['averted_more'])}, bonuses {_signed(row['bonus_more'])}"
         if row["gives_bonuses"]:  # without it the benefit is another quantity
-            return (
-                both
-                if row["exact"]
-                else f"at most {few(row['averted_most'])} more {spoken(self.benefit_unit)}"
-            )
+            return both if row["exact"] else f"at most {few(row['averted_most'])} more {unit}"
         return f"{more} in all ({both})" if row["exact"] else f"{more} in all, bonuses counted in"
 
     def __repr__(self) -> str:
