@@ -90,7 +90,7 @@ def prioritize(
     if found is None:
         raise explain(listing, given, seconds=seconds)
     if not found.taken.any():
-        advice = [*advice, *stopped(listing, given, seconds)]
+        advice = [*advice, *stopped(listing, given, found, seconds)]
     return checked_plan(options, model, found, advice)
 
 
