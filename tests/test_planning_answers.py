@@ -17,7 +17,7 @@ from ccm_geo.planning.answers.near_best import alternatives, difference
 from ccm_geo.planning.answers.nested import nested_order
 from ccm_geo.planning.answers.side_by_side import compare
 from ccm_geo.planning.answers.stakes import importance
-from ccm_geo.planning.answers.worth import rule_costs
+from ccm_geo.planning.answers.worth import RuleCosts, rule_costs
 from ccm_geo.planning.listing import Listing
 from ccm_geo.planning.model import build
 from ccm_geo.planning.rules.compact import Compact
@@ -649,6 +649,29 @@ def both_in():
 
 
 WRONG_QUESTIONS = {
+    "rule costs: exact is True, a title": lambda: rule_costs(both_in(), exact=3),
+    "rule costs: seconds '3' is not a number": lambda: rule_costs(both_in(), seconds="3"),
+    "importance: exact is True, a hazard": lambda: importance(both_in(), exact=3),
+    "importance: gap 0.0 must be .* seconds -1": lambda: importance(both_in(), seconds=-1),
+    "alternatives: k counts plans": lambda: alternatives(both_in(), k=2.5),
+    "alternatives: k must be a number, not True": lambda: alternatives(both_in(), k=True),
+    "alternatives: seconds None is not": lambda: alternatives(both_in(), seconds=None),
+    "compare: 'a' is no plan of prioritize but str": lambda: compare({"a": "plan"}),
+    "compare: by is a column": lambda: compare({"a": both_in()}, by=3),
+    "curve: gap 2 must be a share": lambda: priority_curve(world_with_a_bonus(), [Budget(2)], gap=2),
+    "rules: Budget is no list of rules": lambda: priority_curve(world_with_a_bonus(), Budget(2)),
+    "rules: None is no list": lambda: nested_order(world_with_a_bonus(), None, amounts=[1]),
+    "nested order: gap 'x' is not": lambda: nested_order(world_with_a_bonus(), [], amounts=[1], gap="x"),
+    "amounts must be a list of .*True": lambda: priority_curve(
+        world_with_a_bonus(), [Budget(2)], amounts=[True]
+    ),
+    "goals: None is not a goal": lambda: prioritize_goals(world_with_a_bonus(), [Budget(2)], None),
+    "goals: gap 0.001 must be .* seconds 0": lambda: prioritize_goals(
+        world_with_a_bonus(), [Budget(2)], Goal(), seconds=0
+    ),
+    "rules: Share of adm1 is no list": lambda: prioritize_goals(
+        world_with_a_bonus(), Share("adm1", at_least=0.1), Goal()
+    ),
     "'benefit' is not a goal": lambda: prioritize_goals(world_with_a_bonus(), [Budget(2)], ["benefit"]),
     "column must be the name": lambda: Goal(None),
     "has no options; give the id of one hazard": lambda: both_in().why(["x"]),
@@ -731,3 +754,19 @@ def test_reasons_and_answers_of_relative_harm_name_no_accidents():
     assert curve.startswith("What money brings, in units of relative harm averted:")
     told = "\n".join([str(plan), costs, curve, *plan.reasons["reason"]])
     assert not re.search(r"\d accidents|relative (and|for)\b", told)
+
+
+def test_one_plan_and_one_hazard_are_not_told_in_the_plural():
+    plan = prioritize(world_with_a_bonus(), [Budget(2)], exact=True)
+    assert str(compare({"only": plan})).startswith("1 plan: 4 accidents averted.")
+    alone = str(alternatives(plan, k=1))
+    assert alone.startswith("The plan given, and no other:")
+    assert "1 hazard is in all of them" in alone
+
+
+def test_an_interval_that_closes_in_its_digits_is_told_as_one_number():
+    row = {"lost": 16.31, "lost_low": 16.29, "lost_high": 16.33, "rule": "Budget"}
+    costs = RuleCosts(
+        table=pd.DataFrame([row]), rows=pd.DataFrame({"rule": []}), benefit=47.9, benefit_unit="x"
+    )
+    assert "  without Budget: 16.3 more (proven)" in str(costs)

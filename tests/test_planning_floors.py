@@ -1,6 +1,7 @@
 """What floors hold back: a region that can do little keeps the whole plan small, and it is told."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,10 @@ from ccm_geo.planning import (
     Share,
     prioritize,
 )
+from ccm_geo.planning.engine.solve import solve
+from ccm_geo.planning.floors import stopped
+from ccm_geo.planning.listing import Listing
+from ccm_geo.planning.model import build
 
 MONEY = Budget({2027: 60_000, 2028: 60_000})
 
@@ -147,3 +152,23 @@ def test_no_plan_spends_more_than_it_is_said_to_be_held_to(seed, linear, monkeyp
     for text in texts:
         held = float(re.search(r"held to ([\d,]+) USD", text)[1].replace(",", ""))
         assert plan.cost_usd <= held + 1
+
+
+def test_an_empty_plan_that_is_not_proven_is_not_blamed_on_the_floors(districts):
+    rules = (MONEY, Share("adm1", at_least={"south": 0.3}))
+    listing = Listing.of(districts)
+    found = solve(build(listing, rules), gap=0.0, seconds=5)
+    empty = replace(found, taken=found.taken & False, benefit=0.0)
+    (note,) = stopped(listing, rules, empty, 5.0)
+    assert note.text.startswith(
+        "no plan but one that does nothing was found in 5 seconds, and none was ruled out"
+    )
+    (proven,) = stopped(listing, rules, replace(empty, bound=0.0), 5.0)
+    assert proven.text.startswith("nothing is planned because of Share of adm1")
+
+
+def test_the_story_of_an_empty_plan_says_that_nothing_can_be_done_only_where_it_is_proven(districts):
+    shut = LockOut([f"south{i}" for i in range(4)])
+    plan = prioritize(districts, [MONEY, shut, Share("adm1", at_least={"south": 0.3})])
+    assert "nothing can be done under these rules." in str(replace(plan, bound=0.0))
+    assert "that none can be planned under these rules is not proven." in str(replace(plan, bound=1.0))

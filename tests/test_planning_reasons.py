@@ -310,3 +310,12 @@ def test_hazard_without_options_is_told_from_its_record_or_the_notes():
     table.attrs["notes"] = (Note("options", "set aside", "1 hazard is closed", 1, ("x",)),)
     noted = prioritize(table, [Budget(4.0)])
     assert noted.why("x") == "x: no option was offered for it (1 hazard is closed)"
+
+
+def test_options_without_a_cost_are_not_said_to_cost_nothing():
+    table = one_field_each(team_months=[3.0, 2.0, 1.0], benefit=[5.0, 2.5, 0.1]).drop(columns="cost_usd")
+    plan = prioritize(table, [Budget(4.0, of="team_months", name="Teams")], exact=True)
+    told = "\n".join(plan.reasons["reason"])
+    assert "USD" not in told
+    assert "for no stated cost" in plan.why("b")
+    assert plan.why("b").endswith("Teams has no team-months left, and that takes 2")

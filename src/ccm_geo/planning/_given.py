@@ -17,6 +17,15 @@ from .listing import Floats, require_table, whole_years
 _CODED = ("hazard_class", "status", "ordnance")  # columns whose codes decide what is planned
 
 
+def require_search(asker: str, *, gap: float = 0.0, seconds: float = 1.0) -> None:
+    """Refuse a distance from the best that is no share, and a time that is none."""
+    for name, value in (("gap", gap), ("seconds", seconds)):
+        if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+            raise DataError(f"{asker}: {name} {value!r} is not a number; give {name}=0.1 without quotes")
+    if not 0 <= gap < 1 or not seconds > 0:
+        raise DataError(f"{asker}: gap {gap} must be a share from 0 to 1 and seconds {seconds} above 0")
+
+
 def require_harm(harm: pd.DataFrame) -> None:
     """Refuse what is no table of harm by hazard and year."""
     if not isinstance(harm, pd.DataFrame) or "harm" not in harm.columns:

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ccm_geo.errors import CcmGeoError, DataError
+from ccm_geo.errors import CcmGeoError
 from ccm_geo.schemas import Note, notes_of
 
 from . import check
+from ._given import require_search
 from .conflicts import explain
 from .engine.solve import SMALL, Solution, load
 from .findings import looked_over, read_rules
@@ -25,7 +26,7 @@ from .rules.complete import Complete
 from .rules.limits import Budget, Rule, listed
 from .within import solve_within
 
-_SAME = 1e-9  # bound and benefit nearer than this share are the same number, rounded differently
+_SAME = 2e-9  # bound and benefit nearer than this share are the same number, rounded differently
 
 
 def prioritize(
@@ -79,11 +80,7 @@ def prioritize(
     (['b', 'c'], 7.0, 0.0)
     """
     given = read_rules(rules)
-    for name, value in (("gap", gap), ("seconds", seconds)):
-        if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-            raise DataError(f"prioritize: {name} {value!r} is not a number; give {name}=0.1 without quotes")
-    if not 0 <= gap < 1 or not seconds > 0:
-        raise DataError(f"prioritize: gap {gap} must be a share from 0 to 1 and seconds {seconds} above 0")
+    require_search("prioritize", gap=gap, seconds=seconds)
     listing = Listing.of(options)
     advice = looked_over(listing, given)
     model = build(listing, given)
@@ -93,7 +90,7 @@ def prioritize(
     if found is None:
         raise explain(listing, given, seconds=seconds)
     if not found.taken.any():
-        advice = [*advice, *stopped(listing, given, seconds)]
+        advice = [*advice, *stopped(listing, given, found, seconds)]
     return checked_plan(options, model, found, advice)
 
 

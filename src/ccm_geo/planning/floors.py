@@ -25,7 +25,8 @@ from .rules.shares import Share, amounts_of
 _SIZABLE = 0.05  # share of what could be spent that is worth a word
 _TIGHT = 0.02  # share of a floor by which the plan may exceed it and still stand on it
 _TRIES, _SECONDS = 40, 2.0  # of the search for the most that a region can take
-_LINEAR_UP_TO = 5_000  # options; a linear program of so many takes a moment
+_NOTHING = 1e-6  # share of the best option's benefit below which a bound says that nothing can be averted
+_LINEAR_UP_TO = 25_000  # options; a linear program of so many takes a second or so
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,11 +152,17 @@ def _told(rule: Share, floor: _Floor, could: float) -> Note:
     return Note("plan", "advice", text)
 
 
-def stopped(listing: Listing, rules: Sequence[Rule], seconds: float) -> list[Note]:
+def stopped(listing: Listing, rules: Sequence[Rule], found: Solution, seconds: float) -> list[Note]:
     """Say where it is floors that leave a plan empty: of nothing, every part is nothing, and is kept."""
     others = [rule for rule in rules if not isinstance(rule, Share)]
     if len(others) == len(rules):
         return []
+    if found.bound > _NOTHING * float(np.abs(listing.benefit).max(initial=0.0)):
+        text = (
+            f"no plan but one that does nothing was found in {seconds:g} seconds, and none was ruled out: up "
+            f"to {few(found.bound)} could be averted; give more seconds=, or lower the shares"
+        )
+        return [Note("plan", "advice", text)]
     free = solve(build(listing, others), gap=0.01, seconds=seconds)
     if free is None or free.benefit <= 0:
         return []

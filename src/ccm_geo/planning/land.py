@@ -94,13 +94,13 @@ def require_one_land(listing: "Listing") -> None:
 
 def _contradiction(listing: "Listing", wrong: Mask, row: int, before: int) -> DataError:
     """Say which area one row works on, and what an earlier one leaves."""
-    frame, place = listing.frame, listing.row
+    frame, place, hazard = listing.frame, listing.row, str(listing.hazard_ids[listing.hazard[row]])
     count = int(wrong.sum())
     also = f" ({count - 1:,} more rows contradict others so)" if count > 1 else ""
     return DataError(
         f"options: row {place[row] + 1}, area_m2 is {frame['area_m2'].iloc[row]:,.1f}, but row "
         f"{place[before] + 1} leaves left_m2 {frame['left_m2'].iloc[before]:,.1f} of the same hazard "
-        f"{listing.hazard_ids[listing.hazard[row]]!r} in state {str(frame['state_from'].iloc[row])!r}{also}; "
+        f"{hazard!r} in state {str(frame['state_from'].iloc[row])!r}{also}; "
         f"make the two agree, {_UNKNOWN}"
     )
 

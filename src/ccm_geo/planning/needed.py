@@ -182,7 +182,9 @@ def _no_room(family: Family, row: int, use: float, more: float) -> str:
     if not family.column or family.shares is not None or not np.isfinite(family.upper[row]):
         return f"with it {family.labels[row]} would not be kept"
     left = max(float(family.upper[row]) - use, 0.0)
-    has = f"{few(left)} {measured_in(family.column)}" if left > 0 else f"no {measured_in(family.column)}"
+    unit = measured_in(family.column)
+    single = unit.removesuffix("s") if unit.endswith("months") and few(left) == "1" else unit
+    has = f"{few(left)} {single}" if left > 0 else f"no {unit}"
     return f"{family.labels[row]} has {has} left, and that takes {few(more)}"
 
 

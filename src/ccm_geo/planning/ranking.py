@@ -8,6 +8,7 @@ import pandas as pd
 
 from ccm_geo.errors import DataError
 
+from .bonuses import spoken
 from .engine.arcs import Arcs
 from .engine.prices import plain, walk
 from .listing import Floats, Ints, Listing, Mask, leads_on
@@ -82,13 +83,13 @@ class Comparison:
     def verdict(self) -> str:
         """Say in a sentence what a ranked list loses; it may win, as it is held to fewer rules."""
         if self.lost < 0:
-            more = f"{-self.lost:,.4g} {self.benefit_unit} more"
+            more = f"{-self.lost:,.4g} {spoken(self.benefit_unit)} more"
             bonus = " and is not after bonuses" if self.plan_bonus else ""
             return (
                 f"A ranked list comes to {more}, for {self.ranking_cost_usd:,.0f} USD; it is held to fewer "
                 f"rules than the plan, keeps neither deadlines nor promises or shares{bonus}."
             )
-        lost = f"{self.lost:,.4g} {self.benefit_unit} ({self.lost_share:.0%})"
+        lost = f"{self.lost:,.4g} {spoken(self.benefit_unit)} ({self.lost_share:.0%})"
         told = f"The same money spent down the ranked list loses {lost}"
         if self.ranking_cost_usd < _NEARLY * self.plan_cost_usd:
             told += f"; it can spend only {self.ranking_cost_usd:,.0f} USD of it before other limits stop it"

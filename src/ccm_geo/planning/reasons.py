@@ -84,7 +84,11 @@ def reasons_of(
         arrived.under_way, _worth(more["averts"], more["uses"]), ~chosen & (ways.gap <= _tiny(ways.benefit))
     )
     edge = _edge_words(model, found, ways, worth & ways.there & (more["averts"] > 0), later)
-    rest = np.where(arrived.under_way, _rest_words(arrived, ways, more, nearest, barred, unit, edge), "")
+    rest = np.where(
+        arrived.under_way,
+        _rest_words(arrived, ways, more, nearest, barred, unit, edge, priced="cost_usd" in listing.frame),
+        "",
+    )
     text = np.where(chosen, inside + rest, _out_words(model, ways, nearest, unit, chosen, edge))
     first, last = (years.where(chosen & ("year" in listing.frame)) for years in _years(listing, found.taken))
     return pd.DataFrame(
@@ -169,11 +173,8 @@ def _years(listing: Listing, which: Mask) -> tuple[pd.Series, pd.Series]:
 
 
 def _in_words(listing: Listing, planned: pd.Series, cost: Floats, benefit: Floats, unit: str) -> Words:
-    money = (
-        _money(cost) if "cost_usd" in listing.frame else np.full(len(cost), "no stated cost", dtype=object)
-    )
     head = "in the plan: " + planned.to_numpy(dtype=object)
-    return np.asarray(head + " for " + money + "; averts " + _few(benefit) + f" {unit}")
+    return np.asarray(head + " for " + _stated(listing, cost) + "; averts " + _few(benefit) + f" {unit}")
 
 
 def _tiny(values: Floats) -> Floats:
@@ -208,6 +209,8 @@ def _rest_words(
     barred: Words,
     unit: str,
     edge: Words,
+    *,
+    priced: bool,
 ) -> Words:
     """Say why land release stops where it does: what the rest would bring, and what it would take."""
     stays = "; it stays " + arrived.state
@@ -215,8 +218,9 @@ def _rest_words(
     averts = "avert " + _few(np.abs(more["averts"]))
     averts = averts + np.where(more["averts"] >= 0, f" {unit} more", f" {unit} less").astype(object)
     text = text + np.where(_none(more["averts"]), "avert no more", averts).astype(object)
-    text = text + " for " + _money(np.abs(more["costs"]))
-    text = text + np.where(more["costs"] >= 0, " more", " less").astype(object)
+    costs = " for " + _money(np.abs(more["costs"]))
+    costs = costs + np.where(more["costs"] >= 0, " more", " less").astype(object)
+    text = text + (costs if priced else "")
     elsewhere = "; what that uses averts about " + _few(np.maximum(more["uses"], 0.0)) + " elsewhere"
     edge = np.where(_none(more["averts"]), "", edge).astype(object)
     text = text + np.where(_worth(more["averts"], more["uses"]), edge, elsewhere)
@@ -226,7 +230,7 @@ def _rest_words(
 
 def _out_words(model: Model, ways: Ways, words: Words, unit: str, chosen: Mask, edge: Words) -> Words:
     text = "not in the plan: its best chance (" + words + ") would avert "
-    text = text + _few(ways.benefit) + f" {unit} for " + _money(ways.cost)
+    text = text + _few(ways.benefit) + f" {unit} for " + _stated(model.listing, ways.cost)
     text = text + "; what it uses averts about " + _few(ways.uses) + " elsewhere"
     near = ways.gap <= _tiny(ways.benefit)
     text = text + np.where(near, edge, _cures(model, ways, chosen))
@@ -263,9 +267,16 @@ def _cure(model: Model, place: int, ways: Ways) -> Words:
         return np.asarray(f"; {against}" + np.where(fits, lower, "").astype(object))
     if family.shares is not None:
         return np.full(len(fits), f"; what stands against it is {title}", dtype=object)
-    text = f"; {title} is short: it takes " + _few(ways.takes) + f" {measured_in(family.column)}"
+    text = f"; {title} is short: it takes " + _counted(ways.takes, measured_in(family.column))
     lower = " and would be worth it below about " + _few(part * ways.takes)
     return np.asarray(text + np.where(fits, lower, "").astype(object))
+
+
+def _counted(values: Floats, unit: str) -> Words:
+    """Write amounts with their unit, of one team-month in the singular."""
+    words = _few(values)
+    single = unit.removesuffix("s") if unit.endswith("months") else unit
+    return np.asarray(words + np.where(words == "1", f" {single}", f" {unit}").astype(object))
 
 
 def _useless(listing: Listing) -> Mask:
@@ -278,6 +289,13 @@ def _useless(listing: Listing) -> Mask:
 def _none(values: Floats) -> Mask:
     """Say which amounts are nothing but rounding."""
     return np.abs(values) < 1e-12
+
+
+def _stated(listing: Listing, cost: Floats) -> Words:
+    """Write costs, where the options have any."""
+    if "cost_usd" in listing.frame:
+        return _money(cost)
+    return np.full(len(cost), "no stated cost", dtype=object)
 
 
 def _money(values: Floats) -> Words:

@@ -45,7 +45,8 @@ def told(plan: "Plan") -> str:
 def _buys(plan: "Plan") -> list[str]:
     table = plan.table
     if table.empty:
-        return [f"Plan {plan.run_id}: nothing can be done under these rules."]
+        open_ = "no work is planned; that none can be planned under these rules is not proven"
+        return [f"Plan {plan.run_id}: {open_ if plan.gap > 0 else 'nothing can be done under these rules'}."]
     hazards = int(plan.reasons["chosen"].sum())
     when = f"Plan {_span(table['year'])}" if "year" in table else "Plan"
     money = f" for {plan.cost_usd:,.0f} USD" if plan.cost_usd == plan.cost_usd else ""

@@ -12,11 +12,13 @@ import pandas as pd
 
 from ccm_geo.errors import CcmGeoError, DataError, PlanError
 from ccm_geo.planning import check
+from ccm_geo.planning._given import require_search
 from ccm_geo.planning._priced import SAME, few
 from ccm_geo.planning.bonuses import counted_in, has_bonuses
 from ccm_geo.planning.engine.arcs import Arcs
 from ccm_geo.planning.engine.prices import Rows, answer, lowest_bound
 from ccm_geo.planning.engine.solve import Solution
+from ccm_geo.planning.findings import read_rules
 from ccm_geo.planning.listing import Floats, Listing, Mask, money_of
 from ccm_geo.planning.model import Model, build
 from ccm_geo.planning.rules.limits import Budget, Rule
@@ -185,8 +187,10 @@ def priority_curve(
     >>> priority_curve(options, [Budget(2)], amounts=[1, 2, 4]).table["benefit"].tolist()
     [5.0, 8.0, 10.0]
     """
+    require_search("curve", gap=gap, seconds=seconds)
+    given = read_rules(rules)
     listing = Listing.of(options)
-    money = Money.of(listing, tuple(rules), budget)
+    money = Money.of(listing, given, budget)
     wanted = money.shares(amounts, shares)
     points, notes = _points(listing, money, wanted, gap=gap, seconds=seconds)
     grows = _carry_over(points, money)
@@ -269,7 +273,9 @@ def _require_numbers(name: str, given: Any) -> None:
     if given is None:
         return
     numbers = isinstance(given, Iterable) and not isinstance(given, (str, Mapping))
-    if not numbers or not all(isinstance(a, (int, float, np.number)) for a in given):
+    if not numbers or not all(
+        isinstance(a, (int, float, np.number)) and not isinstance(a, bool) for a in given
+    ):
         raise DataError(f"curve: {name} must be a list of numbers, for example [1e5, 2e5], not {given!r}")
 
 

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any, Literal
 
@@ -11,6 +11,7 @@ import pandas as pd
 from scipy import sparse
 
 from ccm_geo.errors import DataError
+from ccm_geo.planning._given import require_search
 from ccm_geo.planning._priced import SAME, few
 from ccm_geo.planning.bonuses import bonus_of, told_apart
 from ccm_geo.planning.choose import checked_plan
@@ -18,7 +19,7 @@ from ccm_geo.planning.conflicts import explain
 from ccm_geo.planning.engine.arcs import Arcs
 from ccm_geo.planning.engine.prices import Rows, losses, lowest_bound, too_large
 from ccm_geo.planning.engine.solve import Solution, solve
-from ccm_geo.planning.findings import looked_over
+from ccm_geo.planning.findings import looked_over, read_rules
 from ccm_geo.planning.listing import Floats, Listing, Mask, last_states
 from ccm_geo.planning.model import Compiled, Family, Marks, Model, build
 from ccm_geo.planning.plan import Plan
@@ -331,6 +332,10 @@ def prioritize_goals(
     >>> found.plan.table["hazard_id"].tolist(), found.table["final"].tolist()
     (['b', 'c'], [4.9, 2.0])
     """
+    require_search("goals", gap=gap, seconds=seconds)
+    rules = read_rules(rules)
+    if not isinstance(goals, (Goal, Iterable)) or isinstance(goals, str):
+        raise DataError(f"goals: {goals!r} is not a goal; give Goal('people', counted='release') and so on")
     wanted = (goals,) if isinstance(goals, Goal) else tuple(goals)
     wrong = [g for g in wanted if not isinstance(g, Goal)]
     if wrong:

@@ -10,8 +10,9 @@ import pandas as pd
 from scipy import sparse
 
 from ccm_geo.errors import DataError, PlanError
+from ccm_geo.planning._given import require_search
 from ccm_geo.planning._priced import Priced, few
-from ccm_geo.planning.bonuses import bonus_of
+from ccm_geo.planning.bonuses import bonus_of, spoken
 from ccm_geo.planning.choose import prioritize
 from ccm_geo.planning.engine.arcs import Arcs
 from ccm_geo.planning.engine.prices import Rows, lowest_bound
@@ -117,7 +118,12 @@ class Alternatives:
 
     def __str__(self) -> str:
         proven = int((self.hazards["proven"] != "").sum())
-        lines = [f"{len(self.plans)} plans, each nearly as good as the first:"]
+        count = len(self.plans)
+        lines = [
+            f"{count} plans, each nearly as good as the first:"
+            if count > 1
+            else "The plan given, and no other:"
+        ]
         lines += [
             f"  {row['plan']}: {few(row['benefit'])}{_apart_told(p)} "
             f"({row['share_of_best']:.2%} of the first), {row['hazards']:,} hazards"
@@ -125,8 +131,9 @@ class Alternatives:
             for i, (row, p) in enumerate(zip(self.table.to_dict("records"), self.plans, strict=True))
         ]
         lines.append(
-            f"{len(self.core):,} hazards are in all of them ({proven:,} proven: in every plan this good); "
-            f"{len(self.choice):,} are free to choose."
+            f"{len(self.core):,} {'hazard is' if len(self.core) == 1 else 'hazards are'} in all of them "
+            f"({proven:,} proven: in every plan this good); {len(self.choice):,} "
+            f"{'is' if len(self.choice) == 1 else 'are'} free to choose."
         )
         return "\n".join([*lines, self.said] if self.said else lines)
 
@@ -141,7 +148,7 @@ def _apart_told(plan: "Plan") -> str:
     bonus = bonus_of(plan)
     if not bonus:
         return ""
-    return f" in all, {few(plan.averted)} {plan.benefit_unit} and {few(bonus)} of bonuses"
+    return f" in all, {few(plan.averted)} {spoken(plan.benefit_unit)} and {few(bonus)} of bonuses"
 
 
 def alternatives(
@@ -200,6 +207,7 @@ def alternatives(
     >>> found.core, found.choice, found.table["differs"].tolist()[1:]
     (('a',), ('b', 'c'), [0.5])
     """
+    require_search("alternatives", gap=gap, seconds=seconds)
     _require_shares(plan, k=k, differ_by=differ_by, within=within, of=of)
     until = time.monotonic() + seconds
     least = (1 - within) * plan.benefit
@@ -216,9 +224,13 @@ def alternatives(
 
 
 def _require_shares(plan: "Plan", *, k: int, differ_by: float, within: float, of: str | None) -> None:
+    if not hasattr(plan, "options"):
+        raise DataError(f"give a plan from prioritize, not a {type(plan).__name__}")
     for name, value in (("k", k), ("differ_by", differ_by), ("within", within)):
-        if not isinstance(value, (int, float, np.number)):
+        if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
             raise DataError(f"alternatives: {name} must be a number, not {value!r}")
+    if k != int(k):
+        raise DataError(f"alternatives: k counts plans, so it is a whole number, not {k!r}")
     if k < 1 or not 0 < differ_by <= 1 or not 0 <= within < 1:
         raise DataError("alternatives: k from 1; differ_by above 0 up to 1; within from 0 to below 1")
     if of is not None and of not in plan.table:

@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 
 from ccm_geo.errors import CcmGeoError, PlanError
+from ccm_geo.planning._given import require_search
 from ccm_geo.planning.bonuses import has_bonuses, told_apart
 from ccm_geo.planning.engine.arcs import Arcs
 from ccm_geo.planning.engine.solve import solve
+from ccm_geo.planning.findings import read_rules
 from ccm_geo.planning.listing import Ints, Listing, Mask, activities_of, by_hazard, money_of
 from ccm_geo.planning.model import Completion, Model, build
 from ccm_geo.planning.rules.limits import Rule
@@ -134,8 +136,10 @@ def nested_order(
     >>> nested.order[["hazard_id", "enters_usd"]].values.tolist()
     [['a', 2.0], ['b', 3.0]]
     """
+    require_search("nested order", gap=gap, seconds=seconds)
+    given = read_rules(rules)
     listing = Listing.of(options)
-    money = Money.of(listing, tuple(rules), budget)
+    money = Money.of(listing, given, budget)
     wanted = money.shares(amounts, shares)
     models = [build(listing, money.at(share)) for share in wanted]
     until = time.monotonic() + seconds

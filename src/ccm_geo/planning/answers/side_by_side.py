@@ -2,17 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from ccm_geo.errors import DataError
 from ccm_geo.planning._priced import few
-from ccm_geo.planning.bonuses import bonus_of, told_apart
-
-if TYPE_CHECKING:
-    from ccm_geo.planning.plan import Plan
+from ccm_geo.planning.bonuses import bonus_of, spoken, told_apart
+from ccm_geo.planning.plan import Plan
 
 _LAND = ("cancelled_m2", "reduced_m2", "cleared_m2")
 _GROUPS = ("adm1",)
@@ -54,7 +51,10 @@ class SideBySide:
         names = list(self.table.columns)
         averted, bonuses = self.table.loc["averted"], self._bonuses()
         best = str(averted.idxmax())
-        lines = [f"{len(names)} plans; {best} brings most: {few(averted[best])} {self.benefit_unit}."]
+        brings = f"{few(averted[best])} {spoken(self.benefit_unit)}"
+        lines = [
+            f"{len(names)} plans; {best} brings most: {brings}." if len(names) > 1 else f"1 plan: {brings}."
+        ]
         if bonuses.any():
             whole = averted + bonuses
             most = str(whole.idxmax())
@@ -107,7 +107,7 @@ class SideBySide:
         return str(self.table.to_html(escape=True, float_format=lambda v: f"{v:,.4g}"))
 
 
-def compare(plans: Mapping[str, "Plan"], *, by: str | list[str] | None = None) -> SideBySide:
+def compare(plans: Mapping[str, Plan], *, by: str | list[str] | None = None) -> SideBySide:
     """Put plans side by side: benefit, money, land, people, regions, and hazards that are not treated alike.
 
     Parameters
@@ -145,6 +145,13 @@ def compare(plans: Mapping[str, "Plan"], *, by: str | list[str] | None = None) -
         )
     if not plans:
         raise DataError("compare: give one plan at least, by name: compare({'as promised': plan, ...})")
+    wrong = [name for name, plan in plans.items() if not isinstance(plan, Plan)]
+    if wrong:
+        kind = type(plans[wrong[0]]).__name__
+        cure = "of plans for goals give .plan, of plans under funding one of .plans"
+        raise DataError(f"compare: {wrong[0]!r} is no plan of prioritize but {kind}; {cure}")
+    if by is not None and not isinstance(by, (str, list, tuple)):
+        raise DataError(f"compare: by is a column of the options or a list of them, not {by!r}")
     units = {p.benefit_unit for p in plans.values()}
     if len(units) > 1:
         raise DataError(f"compare: plans count their benefit in different units: {', '.join(sorted(units))}")
@@ -179,7 +186,7 @@ def _rank(figure: str) -> int:
     return _ORDER.index(name) if name in _ORDER else len(_ORDER)
 
 
-def _columns(plans: Mapping[str, "Plan"], by: str | list[str] | None) -> list[str]:
+def _columns(plans: Mapping[str, Plan], by: str | list[str] | None) -> list[str]:
     known = set.intersection(*(set(p.options.columns) for p in plans.values()))
     if by is None:
         return [c for c in _GROUPS if c in known]
@@ -190,7 +197,7 @@ def _columns(plans: Mapping[str, "Plan"], by: str | list[str] | None) -> list[st
     return wanted
 
 
-def _figures(plan: "Plan") -> dict[str, float]:
+def _figures(plan: Plan) -> dict[str, float]:
     table = plan.table
     out = {
         "benefit": plan.benefit,
@@ -214,7 +221,7 @@ def _figures(plan: "Plan") -> dict[str, float]:
     return out
 
 
-def _groups(plans: Mapping[str, "Plan"], columns: list[str]) -> pd.DataFrame:
+def _groups(plans: Mapping[str, Plan], columns: list[str]) -> pd.DataFrame:
     parts = {}
     for name, plan in plans.items():
         sums = []
@@ -229,7 +236,7 @@ def _groups(plans: Mapping[str, "Plan"], columns: list[str]) -> pd.DataFrame:
     return pd.DataFrame(parts).fillna(0.0)
 
 
-def _hazards(plans: Mapping[str, "Plan"]) -> pd.DataFrame:
+def _hazards(plans: Mapping[str, Plan]) -> pd.DataFrame:
     done = pd.DataFrame({name: p.reasons["activities"].astype(object) for name, p in plans.items()}).fillna(
         ""
     )

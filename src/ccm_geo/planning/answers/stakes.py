@@ -12,6 +12,7 @@ import pandas as pd
 from scipy import sparse
 
 from ccm_geo.errors import DataError
+from ccm_geo.planning._given import require_search
 from ccm_geo.planning._priced import SAME, Priced, few
 from ccm_geo.planning.bonuses import bonus_of, counted_in, has_bonuses, told_apart
 from ccm_geo.planning.engine.prices import Rows, losses, values_at, walk
@@ -145,6 +146,7 @@ def importance(
     >>> worth.table["loss"].to_dict()
     {'a': 3.0, 'b': 1.0, 'c': 0.0}
     """
+    require_search("importance", seconds=seconds)
     priced = Priced.of(plan)
     low, high, guess = _from_prices(priced)
     promised = priced.arcs.must > 0
@@ -377,7 +379,9 @@ def _droppable(priced: Priced) -> Mask:
 def _asked(exact: bool | str | Iterable[str], priced: Priced) -> list[int]:  # noqa: FBT001 - as in importance
     if exact is True:
         return [int(h) for h in np.nonzero(priced.chosen)[0]]
-    wanted = [exact] if isinstance(exact, str) else list(exact)  # type: ignore[arg-type]
+    if not isinstance(exact, Iterable):
+        raise DataError(f"importance: exact is True, a hazard or a list of hazards, not {exact!r}")
+    wanted = [exact] if isinstance(exact, str) else list(exact)
     return named_hazards(priced.listing, wanted, "importance").tolist()
 
 

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from ccm_geo.errors import DataError
+from ccm_geo.planning._given import require_search
 from ccm_geo.planning._priced import SAME, Priced, few
-from ccm_geo.planning.bonuses import bonus_of, counted_in, has_bonuses, told_apart
+from ccm_geo.planning.bonuses import bonus_of, counted_in, has_bonuses, spoken, told_apart
 from ccm_geo.planning.engine.arcs import Arcs
 from ccm_geo.planning.engine.prices import Rows, lowest_bound
 from ccm_geo.planning.engine.solve import Solution, solve
@@ -72,16 +73,18 @@ class RuleCosts:
 
     def _told(self, row: dict[Any, Any]) -> str:
         """Say what one rule costs; where there are bonuses, in accidents and in bonuses."""
-        more = (
-            f"exactly {few(row['lost'])} more"
-            if row["lost_high"] - row["lost_low"] <= 1e-6 * abs(self.benefit)
-            else f"about {few(row['lost'])} (proven: {few(row['lost_low'])} to {few(row['lost_high'])}) more"
-        )
+        low, lost, high = (few(row[name]) for name in ("lost_low", "lost", "lost_high"))
+        more = f"about {lost} (proven: {low} to {high}) more"
+        if row["lost_high"] - row["lost_low"] <= 1e-6 * abs(self.benefit):
+            more = f"exactly {lost} more"
+        elif low == high:
+            more = f"{lost} more (proven)"
         if self.bonus is None:
             return more
-        both = f"{self.benefit_unit} {_signed(row['averted_more'])}, bonuses {_signed(row['bonus_more'])}"
+        unit = spoken(self.benefit_unit)
+        both = f"{unit} {_signed(row['averted_more'])}, bonuses {_signed(row['bonus_more'])}"
         if row["gives_bonuses"]:  # without it the benefit is another quantity
-            return both if row["exact"] else f"at most {few(row['averted_most'])} more {self.benefit_unit}"
+            return both if row["exact"] else f"at most {few(row['averted_most'])} more {unit}"
         return f"{more} in all ({both})" if row["exact"] else f"{more} in all, bonuses counted in"
 
     def __repr__(self) -> str:
@@ -131,6 +134,7 @@ def rule_costs(
     >>> costs.table[["rule", "lost"]].values.tolist()
     [['Budget', 3.0], ['LockIn c', 1.0]]
     """
+    require_search("rule costs", seconds=seconds)
     priced = Priced.of(plan)
     wanted = _wanted(exact, plan)
     until = time.monotonic() + seconds
@@ -156,6 +160,8 @@ def _wanted(exact: bool | str | Iterable[str], plan: "Plan") -> set[str]:  # noq
     titles = {r.title for r in plan.rules}
     if isinstance(exact, bool):
         return titles if exact else set()
+    if not isinstance(exact, Iterable):
+        raise DataError(f"rule costs: exact is True, a title or a list of titles, not {exact!r}")
     names = {exact} if isinstance(exact, str) else set(exact)
     if names - titles:
         unknown = min(names - titles)

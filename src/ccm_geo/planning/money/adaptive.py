@@ -9,17 +9,18 @@ import numpy as np
 import pandas as pd
 
 from ccm_geo.errors import CcmGeoError, DataError, PlanError
+from ccm_geo.planning._given import require_search
 from ccm_geo.planning.choose import checked_plan
 from ccm_geo.planning.conflicts import explain
 from ccm_geo.planning.engine.arcs import Arcs
 from ccm_geo.planning.engine.opening import opened_bound
 from ccm_geo.planning.engine.prices import Rows, answer, losses
 from ccm_geo.planning.engine.solve import Solution, solve
-from ccm_geo.planning.findings import looked_over
+from ccm_geo.planning.findings import looked_over, read_rules
 from ccm_geo.planning.listing import Listing
 from ccm_geo.planning.model import Family, Model, build
 from ccm_geo.planning.plan import Plan
-from ccm_geo.planning.rules.limits import Budget, Rule
+from ccm_geo.planning.rules.limits import Budget, Rule, listed
 from ccm_geo.schemas import Note
 
 from . import adaptive_story
@@ -197,10 +198,8 @@ def plan_under(
             f"plan_under: the options begin in {listing.years[0]} and the money is known from "
             f"{funding.known_from}, so nothing is decided before; use prioritize for each scenario"
         )
+    rules = read_rules(rules)
     given = {name: (*funding.money(name), *rules) for name in funding.names}
-    wrong = [r for r in rules if not isinstance(r, Rule)]
-    if wrong:
-        raise DataError(f"rules: {wrong[0]!r} is not a rule; give Share(...), LockIn(...) and so on")
     advice = [note for own in given.values() for note in looked_over(listing, own)]
     models = [build(listing, own) for own in given.values()]
     _require_same_rows(models, funding)
@@ -210,13 +209,22 @@ def plan_under(
     futures, found = _searched(models, funding.known_from, aim, gap=gap, seconds=seconds)
     if found is None:
         raise _no_plan(listing, given, seconds)
-    notes = _shared_money(funding, listing)
+    notes = [*_shared_money(funding, listing), *_money_twice(rules)]
     return _told(options, funding, futures, aim, found, [*advice, *notes], tuple(rules))
 
 
+def _money_twice(rules: Sequence[Rule]) -> list[Note]:
+    """Say where money that is not the funding's stands among the rules: it holds in every scenario."""
+    own = [r.title for r in rules if isinstance(r, Budget) and r.of == "cost_usd" and r.where is None]
+    text = f"{listed(own)}: a budget among the rules holds in every scenario, beside the money of the funding"
+    return [Note("plan", "advice", text)] if own else []
+
+
 def _require_sense(gap: float, seconds: float, worst_weight: float, alpha: float) -> None:
-    if not 0 <= gap < 1 or not seconds > 0:
-        raise DataError(f"plan_under: gap {gap} must be a share from 0 to 1 and seconds {seconds} above 0")
+    require_search("plan_under", gap=gap, seconds=seconds)
+    for name, value in (("worst_weight", worst_weight), ("alpha", alpha)):
+        if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+            raise DataError(f"plan_under: {name} {value!r} is not a number from 0 to 1")
     if not 0 <= worst_weight <= 1 or not 0 < alpha <= 1:
         raise DataError(
             f"plan_under: worst_weight {worst_weight} goes from 0 to 1, alpha {alpha} from above 0 to 1"
