@@ -697,3 +697,11 @@ def test_hazard_without_harm_is_not_told_as_safe():
     )
     plan = prioritize(options, [Budget({2027: 100.0})])
     assert "does not make it safe" in plan.why("B")
+
+
+def test_a_plan_that_leaves_a_promise_out_is_none():
+    table = pd.DataFrame({"hazard_id": list("ab"), "cost_usd": [1.0, 1.0], "benefit": [1.0, 1.0]})
+    arcs = Arcs.of(build(Listing.of(table), [Budget(1), LockIn("b")]))
+    promised = arcs.hazard == 1
+    assert arcs.fulfills(promised)
+    assert not arcs.fulfills(~promised)

@@ -191,6 +191,14 @@ class Arcs:
         """A random number for each arc: those of a block's arcs, put together, tell its choices apart."""
         return np.random.default_rng(0).integers(1, 2**62, len(self.benefit), dtype=np.int64)
 
+    def fulfills(self, taken: Mask) -> bool:
+        """Say whether every hazard that must take certain options takes them."""
+        if not self.must.any():
+            return True
+        done = np.zeros_like(self.must)
+        np.bitwise_or.at(done, self.hazard[taken], self.sets[taken])
+        return not (self.must & ~done).any()
+
     @cached_property
     def final(self) -> Mask:
         """Say which arcs bring their hazard to a state in which it is done."""

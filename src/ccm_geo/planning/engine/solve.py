@@ -443,8 +443,8 @@ class _Search:
                 excess = self.rows.excess(answer(self.arcs, self.rows, prices).use)
 
     def consider(self, taken: Mask | None) -> bool:
-        """Keep a plan if it breaks no row and is the best so far."""
-        if taken is None:
+        """Keep a plan if it does what is promised, breaks no row and is the best so far."""
+        if taken is None or not self.arcs.fulfills(taken):
             return False
         if not self.keeps(taken) or self.breaks_unseen(taken):
             return False
