@@ -41,7 +41,7 @@ print("Accidents averted, change by district:")
 print(change.round(2).to_string())
 
 dropped = promised.reasons["chosen"] & ~cut.reasons["chosen"]
-print(f"{dropped.sum()} areas fall out of the plan.")
+print(f"Areas that fall out of the plan: {dropped.sum()}")
 
 facts["after_the_cut"] = facts["hazard_id"].map(dropped).eq(True).map({True: "falls out", False: ""})
 chart = ccm.map_plan(

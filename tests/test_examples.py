@@ -25,7 +25,7 @@ SAID = {
         r"299 areas; [\d,]+ people live within 1 km",
         r"First of all: MR-07-\d{4}, risk: \d+ of 100",
     ),
-    "budget_cut": (r"so (\d+\.\d+) more accidents must be expected", r"\d+ areas fall out of the plan"),
+    "budget_cut": (r"so (\d+\.\d+) more accidents must be expected", r"Areas that fall out of the plan: \d+"),
     "cut_off": (
         r"\d+ of 168 villages are cut off from the hospital: [\d,]+ people",
         r"All 5 together: [\d,]+ people",
