@@ -5,6 +5,7 @@ import html
 import time
 from dataclasses import replace
 
+import highspy
 import numpy as np
 import pandas as pd
 import pytest
@@ -705,3 +706,27 @@ def test_a_plan_that_leaves_a_promise_out_is_none():
     promised = arcs.hazard == 1
     assert arcs.fulfills(promised)
     assert not arcs.fulfills(~promised)
+
+
+def test_a_solver_that_ends_in_an_error_is_asked_again_less_strictly(monkeypatch):
+    class Shaky:
+        def __init__(self, solver):
+            self.solver, self.runs = solver, 0
+
+        def run(self):
+            self.runs += 1
+            self.solver.run()
+
+        def getModelStatus(self):  # noqa: N802 - as HiGHS names it
+            return highspy.HighsModelStatus.kSolveError if self.runs < 2 else self.solver.getModelStatus()
+
+        def __getattr__(self, name):
+            return getattr(self.solver, name)
+
+    table = pd.DataFrame({"option_id": list("abc"), "cost_usd": [2.0, 3.0, 4.0], "benefit": [3.0, 4.0, 6.0]})
+    model = build(Listing.of(table), [Budget(6)])
+    loaded = matrix._loaded
+    monkeypatch.setattr(matrix, "_loaded", lambda *given, **more: Shaky(loaded(*given, **more)))
+    found = matrix.optimize(matrix.compiled(Arcs.of(model), Rows.of(model)), gap=0.0, seconds=5)
+    assert found.taken.tolist() == [True, False, True]
+    assert found.bound == pytest.approx(9.0)

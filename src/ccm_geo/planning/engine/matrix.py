@@ -23,6 +23,7 @@ _LONG_ROW = 4_000  # so do its heuristics, which presolve their own small proble
 _DUST = 1e-12  # of the largest coefficient of a row: nothing but rounding
 _SPREAD = 1e6  # the largest coefficient of a scaled row: rounding stays below HiGHS's tolerance
 _LARGEST, _SAME = 1e4, 1e-9  # the largest benefit as the solver sees it; what of it makes no difference
+_TIGHT, _LOOSE = 1e-9, 1e-7  # by how much a scaled row may be broken; loose after an error
 _DENSE = 3  # rows that would hold more than this many times the options go through columns of sums
 _NOTHING_TOLD = (  # ends of HiGHS that prove nothing, though it shows a bound
     highspy.HighsModelStatus.kNotset,
@@ -334,6 +335,10 @@ def optimize(
         start.col_value = matrix.column_values(warm).tolist()
         solver.setSolution(start)
     solver.run()
+    if solver.getModelStatus() in _NOTHING_TOLD:
+        solver.clearSolver()
+        _tolerate(solver, _LOOSE)
+        solver.run()
     info, status = solver.getInfo(), solver.getModelStatus()
     infeasible = status in (
         highspy.HighsModelStatus.kInfeasible,
@@ -350,6 +355,11 @@ def optimize(
     )
 
 
+def _tolerate(solver: Any, broken: float) -> None:
+    solver.setOptionValue("primal_feasibility_tolerance", broken)
+    solver.setOptionValue("mip_feasibility_tolerance", broken)
+
+
 def _relaxed(solver: Any, matrix: Matrix, size: float) -> Found:
     status = solver.getModelStatus()
     if status != highspy.HighsModelStatus.kOptimal:
@@ -364,8 +374,7 @@ def _loaded(matrix: Matrix, size: float, *, relaxed: bool) -> Any:
     solver: Any = highspy.Highs()  # type: ignore[no-untyped-call]
     solver.setOptionValue("output_flag", False)
     solver.setOptionValue("threads", 1)
-    solver.setOptionValue("primal_feasibility_tolerance", 1e-9)
-    solver.setOptionValue("mip_feasibility_tolerance", 1e-9)
+    _tolerate(solver, _TIGHT)
     lp = highspy.HighsLp()
     lp.num_col_, lp.num_row_ = len(matrix.benefit), len(matrix.lower)
     lp.col_cost_ = -matrix.benefit * size
