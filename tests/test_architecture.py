@@ -40,7 +40,6 @@ PLANNING = [
         "reasons",
         "story",
         "ways",
-        "within",
     },
     {"answers", "money"},
 ]

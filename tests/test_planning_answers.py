@@ -270,14 +270,14 @@ def test_bound_between_the_points_of_a_curve_holds_too():
 def test_plan_for_less_money_stands_in_where_it_is_better(monkeypatch):
     from ccm_geo.planning.answers import curve as module  # noqa: PLC0415 - replaced in this test only
 
-    real = module.solve_within
+    real = module.solve
 
     def lazy(model, **knobs):
         found = real(model, **knobs)
         rich = model.rules[0].amount == 3
         return type(found)(**{**vars(found), "taken": found.taken & False, "benefit": 0.0}) if rich else found
 
-    monkeypatch.setattr(module, "solve_within", lazy)
+    monkeypatch.setattr(module, "solve", lazy)
     table = pd.DataFrame({"option_id": list("ab"), "cost_usd": [1.0, 2.0], "benefit": [5.0, 3.0]})
     curve = priority_curve(table, [Budget(1)], amounts=[1, 3])
     assert curve.table["benefit"].tolist() == [5.0, 5.0]

@@ -14,7 +14,7 @@ from ccm_geo.schemas import Note, notes_of
 from . import check
 from ._given import require_search
 from .conflicts import explain
-from .engine.solve import SMALL, Solution, load
+from .engine.solve import SMALL, Solution, load, solve
 from .findings import looked_over, read_rules
 from .floors import held_back, stopped
 from .listing import Floats, Ints, Listing, Mask, leads_on
@@ -24,7 +24,6 @@ from .plan import Plan
 from .reasons import reasons_of
 from .rules.complete import Complete
 from .rules.limits import Budget, Rule, listed
-from .within import solve_within
 
 _SAME = 2e-9  # bound and benefit nearer than this share are the same number, rounded differently
 
@@ -86,7 +85,7 @@ def prioritize(
     model = build(listing, given)
     if len(options) > SMALL:
         _load()
-    found = solve_within(model, gap=0.0 if exact else gap, seconds=seconds)
+    found = solve(model, gap=0.0 if exact else gap, seconds=seconds)
     if found is None:
         raise explain(listing, given, seconds=seconds)
     if not found.taken.any():

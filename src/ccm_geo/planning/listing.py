@@ -384,6 +384,17 @@ def measured_in(column: str) -> str:
     return known.get(column) or area or column.replace("_", " ") or "units"
 
 
+def of_one(unit: str) -> str:
+    """Name the unit of one, where it is spoken of in the plural.
+
+    Examples
+    --------
+    >>> of_one("team-months"), of_one("USD")
+    ('team-month', 'USD')
+    """
+    return unit.removesuffix("s") if unit.endswith("months") else unit
+
+
 def activities_of(listing: Listing, which: Mask) -> pd.Series:
     """Write "marking 2027-2028, clearance 2029" for each hazard; empty where none of its options is taken."""
     rows = listing.frame[which]

@@ -8,7 +8,7 @@ from scipy import sparse
 
 from ._priced import few
 from .engine.solve import Solution
-from .listing import Floats, Ints, Listing, Mask, leads_on, measured_in
+from .listing import Floats, Ints, Listing, Mask, leads_on, measured_in, of_one
 from .model import Completion, Family, Model, Pairs
 from .rules.donors import Donors
 from .rules.promises import LockOut
@@ -183,8 +183,7 @@ def _no_room(family: Family, row: int, use: float, more: float) -> str:
         return f"with it {family.labels[row]} would not be kept"
     left = max(float(family.upper[row]) - use, 0.0)
     unit = measured_in(family.column)
-    single = unit.removesuffix("s") if unit.endswith("months") and few(left) == "1" else unit
-    has = f"{few(left)} {single}" if left > 0 else f"no {unit}"
+    has = f"{few(left)} {of_one(unit) if few(left) == '1' else unit}" if left > 0 else f"no {unit}"
     return f"{family.labels[row]} has {has} left, and that takes {few(more)}"
 
 

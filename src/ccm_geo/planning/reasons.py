@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from .engine.solve import Solution
-from .listing import Floats, Listing, Mask, activities_of, by_hazard, leads_on, measured_in, money_of
+from .listing import Floats, Listing, Mask, activities_of, by_hazard, leads_on, measured_in, money_of, of_one
 from .model import Model
 from .needed import needed_by, no_room_for, shut_out_by
 from .ways import Ways, nearest_ways
@@ -275,8 +275,7 @@ def _cure(model: Model, place: int, ways: Ways) -> Words:
 def _counted(values: Floats, unit: str) -> Words:
     """Write amounts with their unit, of one team-month in the singular."""
     words = _few(values)
-    single = unit.removesuffix("s") if unit.endswith("months") else unit
-    return np.asarray(words + np.where(words == "1", f" {single}", f" {unit}").astype(object))
+    return np.asarray(words + np.where(words == "1", f" {of_one(unit)}", f" {unit}").astype(object))
 
 
 def _useless(listing: Listing) -> Mask:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from ccm_geo.planning import Compact, Complete, Deadline, Donors, GoalPlan, Plan, paid_by
 from ccm_geo.planning.bonuses import counted_in, has_bonuses, told_apart
-from ccm_geo.planning.listing import measured_in
+from ccm_geo.planning.listing import measured_in, of_one
 
 from .sheets import Sheet, with_totals
 
@@ -57,8 +57,7 @@ def _spoken_limit(row: dict[Any, Any], rule: Any, unit: str) -> str:
     if isinstance(rule, Deadline):
         return _spoken_deadline(rule, float(row["limit"]), float(row["used"]), price, unit)
     measured = _unit(rule)
-    one = "1 " + (measured.removesuffix("s") if measured.endswith("months") else measured)
-    return _spoken_price(price, unit, "100,000 USD" if measured == "USD" else one.strip())
+    return _spoken_price(price, unit, "100,000 USD" if measured == "USD" else f"1 {of_one(measured)}".strip())
 
 
 def _spoken_price(price: float, unit: str, step: str) -> str:

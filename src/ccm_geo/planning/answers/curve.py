@@ -17,13 +17,12 @@ from ccm_geo.planning._priced import SAME, few
 from ccm_geo.planning.bonuses import counted_in, has_bonuses
 from ccm_geo.planning.engine.arcs import Arcs
 from ccm_geo.planning.engine.prices import Rows, answer, lowest_bound
-from ccm_geo.planning.engine.solve import Solution
+from ccm_geo.planning.engine.solve import Solution, solve
 from ccm_geo.planning.findings import read_rules
 from ccm_geo.planning.listing import Floats, Listing, Mask, money_of
 from ccm_geo.planning.model import Model, build
 from ccm_geo.planning.rules.limits import Budget, Rule
 from ccm_geo.planning.rules.shares import Share
-from ccm_geo.planning.within import solve_within
 from ccm_geo.schemas import Note, notes_of
 
 SHARES = (
@@ -314,7 +313,7 @@ def _points(
     for i, share in enumerate(wanted):
         left = max(until - time.monotonic(), 0.05 * seconds) / (len(wanted) - i)
         model = build(listing, money.at(share))
-        found = solve_within(model, gap=gap, seconds=left)
+        found = solve(model, gap=gap, seconds=left)
         notes += model.notes
         if found is None:
             without.append(money.amount(share))

@@ -78,7 +78,8 @@ class Solution:
     """A plan as rows of the listing, its benefit, and a bound that no plan exceeds.
 
     `prices` are those of `laid`, the model with the rows that came to light; None: the one that was given.
-    `too_large` are options that break a limit by themselves, as far as that was looked for.
+    `too_large` are options that break a limit by themselves: left among the others, they would be bought in
+    part where prices are looked for, and lend their worth to money that cannot buy them.
     """
 
     taken: Mask = field(repr=False)
@@ -109,13 +110,18 @@ def solve(model: Model, *, gap: float, seconds: float) -> Solution | None:
         When to stop looking; the gap that is left is reported.
     """
     until = time.monotonic() + seconds
-    found = _by_cuts(model, gap, seconds / 2)
-    if found is not None and (found.gap <= gap or time.monotonic() > until):
-        return found
-    model = model if found is None or found.laid is None else found.laid
     arcs = Arcs.of(model)
     large = too_large(arcs, Rows.of(model))
-    unfit, arcs = whole(arcs, large, len(model.allowed)), arcs.keep(~large)
+    unfit = whole(arcs, large, len(model.allowed))
+    found = _by_cuts(replace(model, allowed=model.allowed & ~unfit), gap, seconds / 2)
+    if found is not None:
+        laid = None if found.laid is None else replace(found.laid, allowed=model.allowed)
+        found = replace(found, too_large=unfit, laid=laid)
+        if found.gap <= gap or time.monotonic() > until:
+            return found
+        if laid is not None:
+            model, arcs = laid, Arcs.of(laid)
+    arcs = arcs.keep(~large)
     pooled = len(arcs.benefit) > SMALL and len(arcs.blocks.bonus) <= MANY
     tries = _TRIES_POOLED if pooled else _TRIES_SMALL if len(arcs.benefit) <= SMALL else _TRIES_LARGE
     close = max(1e-7, _CLOSE * gap)
